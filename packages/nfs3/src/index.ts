@@ -1,6 +1,46 @@
-export * from './status.ts';
-export * from './types.ts';
-export * from './service.ts';
+export {
+  Mountstat3,
+  type Mountstat3Error,
+  Nfsstat3,
+  type Nfsstat3Error,
+  nfsstat3Name,
+} from './status.ts';
+export {
+  Access3,
+  type Diropargs3,
+  type Fattr3,
+  type Filehandle,
+  type Filename,
+  FsinfoProperties,
+  Ftype3,
+  NAME_MAX,
+  NFS3_FHSIZE,
+  type Nfspath,
+  type Nfstime3,
+  PATH_MAX,
+  type PostOpAttr,
+  type Sattr3,
+  type SetTime,
+  type Specdata3,
+  StableHow,
+  UNCHANGED,
+  type Verf3,
+  type WccAttr,
+  type WccData,
+} from './types.ts';
+export { type Nfs3Context, type Nfs3Layer, type Nfs3Service, stack } from './service.ts';
+export {
+  type ArgsOf,
+  everyProcedure,
+  type ProcedureHandler,
+  type Procedures,
+  type ResultOf,
+} from './every-procedure.ts';
+export { failure, type FailureOf } from './failure.ts';
+export { readOnlyRefusals, refusals } from './refusals.ts';
+export { Nfs3Error } from './error.ts';
+export { pathNames, walk, type WalkResult } from './walk.ts';
+export { listDirectory } from './list-directory.ts';
 export { procedures, procedureNames, type ProcedureName } from './procedures/table.ts';
 export type { ProcedureCodec, Result } from './procedures/procedure.ts';
 export type { NewObjectResult } from './procedures/new-object.ts';
@@ -29,3 +69,4 @@ export type { CommitArgs, CommitResult } from './procedures/commit.ts';
 export { dirEntryBytes, READDIR_OVERHEAD_BYTES } from './procedures/readdir.ts';
 export { dirEntryPlusBytes } from './procedures/readdirplus.ts';
 export { MAX_TRANSFER_BYTES } from './procedures/procedure.ts';
+export { nullLayer } from './layers/null-layer.ts';
