@@ -1,0 +1,58 @@
+import type { Libp2p, PeerId } from '@libp2p/interface';
+import { peerIdFromString } from '@libp2p/peer-id';
+import type { Logger } from 'pino';
+import { messageOf } from './errors.ts';
+import type { KadKey } from './kad-key.ts';
+import type { KadTable } from './libp2p-node.ts';
+import type { Peer } from './protocol/messages.ts';
+import type { RoutingTable } from './protocol/peer-transport.ts';
+
+/** kad-dht's routing table, with the addresses libp2p knows; dead peers leave it at once. */
+export class KadRouting implements RoutingTable {
+  readonly #libp2p: Libp2p;
+  readonly #table: KadTable;
+  readonly #logger: Logger;
+
+  constructor(libp2p: Libp2p, table: KadTable, logger: Logger) {
+    this.#libp2p = libp2p;
+    this.#table = table;
+    this.#logger = logger;
+    libp2p.addEventListener('peer:disconnect', ({ detail }) => {
+      this.#remove(detail);
+    });
+  }
+
+  get size(): number {
+    return this.#table.size;
+  }
+
+  /** Calls `listener` whenever a peer enters the table. */
+  onPeer(listener: () => void): void {
+    this.#table.addEventListener('peer:add', listener);
+  }
+
+  all(): Promise<Peer[]> {
+    return this.closest(new Uint8Array(32), this.#table.size);
+  }
+
+  async closest(key: KadKey, count: number): Promise<Peer[]> {
+    const peers = this.#table.closestPeers(key, { count });
+    return Promise.all(peers.map((peer) => this.#withAddresses(peer)));
+  }
+
+  failed(peer: Peer): void {
+    this.#remove(peerIdFromString(peer.id));
+  }
+
+  #remove(peer: PeerId): void {
+    this.#table.remove(peer).catch((error: unknown) => {
+      this.#logger.debug({ peer: peer.toString(), reason: messageOf(error) }, 'peer not removed');
+    });
+  }
+
+  async #withAddresses(peer: PeerId): Promise<Peer> {
+    const known = await this.#libp2p.peerStore.get(peer).catch(() => undefined);
+    const addresses = (known?.addresses ?? []).map(({ multiaddr }) => multiaddr.toString());
+    return { id: peer.toString(), addresses: addresses.slice(0, 16) };
+  }
+}

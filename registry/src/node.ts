@@ -1,0 +1,159 @@
+import { join } from 'node:path';
+import type { Logger } from 'pino';
+import { Bootstrap } from './bootstrap.ts';
+import { systemClock, type Clock } from './clock.ts';
+import { RegistryError } from './errors.ts';
+import { generateIdentity, loadOrCreateKey, type Identity } from './identity.ts';
+import { KadRouting } from './kad-routing.ts';
+import { startLibp2p } from './libp2p-node.ts';
+import { lookup } from './lookup.ts';
+import { peerKey } from './kad-key.ts';
+import { Libp2pTransport } from './protocol/libp2p-transport.ts';
+import type { Peer } from './protocol/messages.ts';
+import { Replicas, REPLICATION } from './replicas.ts';
+import { diskStore, memoryStore, type Store } from './store.ts';
+import { createTableHost } from './table-host.ts';
+import { Tables } from './tables.ts';
+
+/** How long one request to one peer may take. */
+const REQUEST_TIMEOUT_MS = 1500;
+/** When the first self-lookup runs after the first peer came: earlier the table is too thin. */
+const FIRST_SELF_LOOKUP_MS = 250;
+const SELF_LOOKUP_INTERVAL_MS = 30_000;
+
+/** How to start a node. */
+export interface RegistryNodeOptions {
+  /** Where key, records and floors live, or `'ephemeral'`: in memory, with a fresh key. */
+  readonly dataDir: string;
+  /** Multiaddrs to listen on, e.g. `/ip4/0.0.0.0/tcp/4711`; none for a client that only dials. */
+  readonly listen: readonly string[];
+  /** Multiaddrs to tell others instead of those listened on (behind a NAT). */
+  readonly announce?: readonly string[];
+  /** Multiaddrs of nodes to join through; `/p2p/PEERID` at the end is optional. */
+  readonly bootstrap: readonly string[];
+  /** A server stores records for others; a client only asks. */
+  readonly mode: 'server' | 'client';
+  readonly logger: Logger;
+  /** Start a client even if no bootstrap node answers, and keep trying: for booting from the last answer. */
+  readonly allowOffline?: boolean;
+  /** This key instead of the one in `dataDir`. */
+  readonly identity?: Identity;
+  readonly clock?: Clock;
+}
+
+/** A running node of the registry. */
+export interface RegistryNode {
+  readonly peerId: string;
+  readonly identity: Identity;
+  readonly mode: 'server' | 'client';
+  readonly tables: Tables;
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Whether at least one other registry node is known and reachable. */
+  readonly isConnected: boolean;
+  /** Where others reach this node: multiaddrs with the peer id at the end. */
+  addresses(): string[];
+  /** The registry nodes in the routing table. */
+  peers(): Promise<readonly Peer[]>;
+  close(): Promise<void>;
+}
+
+/**
+ * Starts a node and joins the network. A server without reachable bootstrap nodes works alone and
+ * keeps trying; a client gives up, because it could answer nothing.
+ *
+ * @throws RegistryError REGISTRY_UNREACHABLE, LISTEN_FAILED, STORE_FAILED, KEY_UNREADABLE, KEY_PERMISSIONS
+ */
+export async function createRegistryNode(options: RegistryNodeOptions): Promise<RegistryNode> {
+  const { dataDir, mode, logger, clock = systemClock } = options;
+  const ephemeral = dataDir === 'ephemeral';
+  const identity =
+    options.identity ??
+    (ephemeral ? generateIdentity() : await loadOrCreateKey(join(dataDir, 'node.key')));
+  const store = ephemeral ? memoryStore() : await diskStore(join(dataDir, 'registry'));
+  const cleanup: (() => Promise<void>)[] = [() => store.close()];
+  const close = async (): Promise<void> => {
+    for (let step = cleanup.pop(); step !== undefined; step = cleanup.pop()) await step();
+  };
+  try {
+    const { libp2p, kadTable } = await startLibp2p({ ...options, identity });
+    cleanup.push(async () => libp2p.stop());
+    const routing = new KadRouting(libp2p, kadTable, logger);
+    const transport = new Libp2pTransport(libp2p, clock);
+    const host = mode === 'server' ? createTableHost(store, routing, clock) : undefined;
+    if (host !== undefined) await transport.serve(host.handle, logger);
+
+    const addresses = (): string[] => libp2p.getMultiaddrs().map((address) => address.toString());
+    const self = (): Peer => ({ id: identity.peerId, addresses: addresses() });
+    const replicas = new Replicas({
+      self,
+      host: host?.handle,
+      transport,
+      routing,
+      clock,
+      requestTimeoutMs: REQUEST_TIMEOUT_MS,
+    });
+    cleanup.push(() => replicas.close());
+    cleanup.push(() => transport.close());
+
+    const selfLookup = async (): Promise<void> => {
+      const context = {
+        self: identity.peerId,
+        transport,
+        routing,
+        clock,
+        requestTimeoutMs: REQUEST_TIMEOUT_MS,
+      };
+      await lookup(context, peerKey(identity.peerId), REPLICATION);
+    };
+    const bootstrap = new Bootstrap({
+      addresses: options.bootstrap,
+      libp2p,
+      routing,
+      clock,
+      logger,
+      refresh: selfLookup,
+      firstRefreshMs: FIRST_SELF_LOOKUP_MS,
+      refreshIntervalMs: SELF_LOOKUP_INTERVAL_MS,
+    });
+    cleanup.push(() => bootstrap.close());
+    const joined = await bootstrap.start();
+    if (!joined && mode === 'client' && options.allowOffline !== true) {
+      throw unreachable(options.bootstrap);
+    }
+    const tables = new Tables({
+      replicas,
+      store,
+      clock,
+      isCutOff: () => options.bootstrap.length > 0 && routing.size === 0,
+    });
+    return {
+      peerId: identity.peerId,
+      identity,
+      mode,
+      tables,
+      store,
+      clock,
+      logger,
+      get isConnected() {
+        return routing.size > 0;
+      },
+      addresses,
+      peers: () => routing.all(),
+      close,
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+function unreachable(bootstrap: readonly string[]): RegistryError {
+  return new RegistryError(
+    'REGISTRY_UNREACHABLE',
+    bootstrap.length === 0
+      ? 'no registry to ask: give the address of a registry node, e.g. /ip4/10.0.0.1/tcp/4711'
+      : `no registry node answers at ${bootstrap.join(', ')}`,
+  );
+}

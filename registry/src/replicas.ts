@@ -1,0 +1,159 @@
+import type { Clock } from './clock.ts';
+import { messageOf, RecordRefusal, RegistryError } from './errors.ts';
+import { compareDistance, peerKey, type KadKey } from './kad-key.ts';
+import { lookup } from './lookup.ts';
+import type { Operation, Peer, RequestHandler } from './protocol/messages.ts';
+import type { RequestOf, ResponseOf } from './protocol/messages.ts';
+import type { PeerTransport, RoutingTable } from './protocol/peer-transport.ts';
+import { answersOf, errorsOf, gather, writeQuorum, type Outcome } from './quorum.ts';
+
+/** On how many of the closest nodes a record lives. */
+export const REPLICATION = 8;
+/** How long a peer that stopped answering still counts as a member of the network. */
+const MEMORY_OF_ABSENT_MS = 3600 * 1000;
+/** Bounds the memory of absent peers. */
+const MAX_ABSENT = 1024;
+
+/** The nodes that hold the records of one key, and those that should but do not answer. */
+export interface Placement {
+  readonly replicas: readonly Peer[];
+  readonly missing: readonly Peer[];
+}
+
+/** What an acknowledged write reached by the time its quorum was met. */
+export interface WriteReport {
+  readonly acknowledged: number;
+  readonly replicas: number;
+}
+
+/** What `Replicas` is made of. */
+export interface ReplicasInit {
+  /** The node itself, with the addresses it tells others. */
+  readonly self: () => Peer;
+  /** Answers for this node when it stores records; undefined for a client. */
+  readonly host: RequestHandler | undefined;
+  readonly transport: PeerTransport;
+  readonly routing: RoutingTable;
+  readonly clock: Clock;
+  readonly requestTimeoutMs: number;
+}
+
+/** Finds the nodes closest to a key and speaks to them, this node among them when it stores records. */
+export class Replicas {
+  readonly #init: ReplicasInit;
+  /** Peers that stopped answering, with the time of the last attempt. */
+  readonly #absent = new Map<string, { readonly peer: Peer; readonly at: number }>();
+  readonly #background = new Set<Promise<unknown>>();
+
+  constructor(init: ReplicasInit) {
+    this.#init = init;
+  }
+
+  /** @throws RegistryError REGISTRY_UNREACHABLE when no node at all answers */
+  async place(key: KadKey): Promise<Placement> {
+    const { host, routing, transport, clock, requestTimeoutMs } = this.#init;
+    const self = this.#init.self();
+    const context = { self: self.id, routing, transport, clock, requestTimeoutMs };
+    const { closest, missing } = await lookup(context, key, REPLICATION);
+    for (const peer of closest) this.#absent.delete(peer.id);
+    for (const peer of missing) this.#absent.set(peer.id, { peer, at: clock.now() });
+    this.#forgetLongAbsent();
+
+    const candidates = host === undefined ? [...closest] : [...closest, self];
+    const replicas = byDistance(key, candidates).slice(0, REPLICATION);
+    if (replicas.length === 0) {
+      throw new RegistryError(
+        'REGISTRY_UNREACHABLE',
+        'no registry node answers: check the network and the bootstrap addresses',
+      );
+    }
+    const absent = [...this.#absent.values()].map(({ peer }) => peer);
+    const members = byDistance(key, [...replicas, ...absent]).slice(0, REPLICATION);
+    return { replicas, missing: members.filter(({ id }) => this.#absent.has(id)) };
+  }
+
+  /** One request to one replica; to this node itself without the network. */
+  ask<O extends Operation>(peer: Peer, request: RequestOf<O>): Promise<ResponseOf<O>> {
+    const { host, transport, requestTimeoutMs } = this.#init;
+    const self = this.#init.self().id;
+    if (host !== undefined && peer.id === self) return host<O>(self, request);
+    return transport.request<O>(peer, request, requestTimeoutMs);
+  }
+
+  /**
+   * Asks every replica, resolves when `enough` holds or all are done. `late` is given all
+   * outcomes afterwards, for repairs; it must not throw.
+   */
+  async read<O extends Operation>(
+    replicas: readonly Peer[],
+    request: RequestOf<O>,
+    enough: (outcomes: readonly Outcome<Peer, ResponseOf<O>>[]) => boolean,
+    late?: (outcomes: readonly Outcome<Peer, ResponseOf<O>>[]) => Promise<void>,
+  ): Promise<readonly Outcome<Peer, ResponseOf<O>>[]> {
+    return gather(
+      replicas,
+      (peer) => this.ask<O>(peer, request),
+      enough,
+      (all) => this.inBackground(late === undefined ? all : all.then(late)),
+    );
+  }
+
+  /**
+   * Resolves when a majority of the replicas have taken the write; the others go on.
+   *
+   * @throws RecordRefusal when so many refused it that no majority is left
+   * @throws RegistryError QUORUM_NOT_REACHED
+   */
+  async write<O extends Operation>(
+    replicas: readonly Peer[],
+    request: RequestOf<O>,
+  ): Promise<WriteReport & { readonly answers: ResponseOf<O>[] }> {
+    const needed = writeQuorum(replicas.length);
+    const outcomes = await this.read<O>(
+      replicas,
+      request,
+      (sofar) => answersOf(sofar).length >= needed,
+    );
+    const answers = answersOf(outcomes).map(({ answer }) => answer);
+    if (answers.length >= needed) {
+      return { acknowledged: answers.length, replicas: replicas.length, answers };
+    }
+    const errors = errorsOf(outcomes);
+    const refusal = errors.find((error) => error instanceof RecordRefusal);
+    if (refusal !== undefined) throw refusal;
+    throw new RegistryError(
+      'QUORUM_NOT_REACHED',
+      `${answers.length} of ${replicas.length} registry nodes took it, ${needed} are needed: ${messageOf(errors[0])}`,
+      { cause: errors[0] },
+    );
+  }
+
+  /** Lets `work` go on after its caller was answered, but not beyond `close()`. */
+  inBackground(work: Promise<unknown>): void {
+    const settled = work
+      .catch(() => undefined)
+      .finally(() => {
+        this.#background.delete(settled);
+      });
+    this.#background.add(settled);
+  }
+
+  /** Resolves when nothing goes on in the background any more. */
+  async close(): Promise<void> {
+    while (this.#background.size > 0) await Promise.all(this.#background);
+  }
+
+  #forgetLongAbsent(): void {
+    const oldest = this.#init.clock.now() - MEMORY_OF_ABSENT_MS;
+    for (const [id, { at }] of this.#absent) {
+      if (at < oldest || this.#absent.size > MAX_ABSENT) this.#absent.delete(id);
+    }
+  }
+}
+
+function byDistance(key: KadKey, peers: readonly Peer[]): Peer[] {
+  return peers
+    .map((peer) => ({ peer, at: peerKey(peer.id) }))
+    .sort((a, b) => compareDistance(key, a.at, b.at))
+    .map(({ peer }) => peer);
+}

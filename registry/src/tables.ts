@@ -1,0 +1,270 @@
+import type { Clock } from './clock.ts';
+import { RecordRefusal } from './errors.ts';
+import { latestKey, serversKey, sharersKey } from './kad-key.ts';
+import type { Peer, ResponseOf } from './protocol/messages.ts';
+import { answersOf, readQuorum, type Outcome } from './quorum.ts';
+import { openLatest, validateLatest, type SignedLatest } from './records/latest.ts';
+import type { Lease, Sharer } from './records/lease.ts';
+import {
+  isEndorsed,
+  validateServerEntry,
+  type SignedServerEntry,
+} from './records/server-entry.ts';
+import { sameBytes } from './records/signed-record.ts';
+import type { Replicas, WriteReport } from './replicas.ts';
+import type { Store } from './store.ts';
+
+/** How far a read got. */
+export interface ReadReport {
+  /** How many replicas answered before the read did. */
+  readonly answered: number;
+  readonly replicas: number;
+  /** What the reader refused, from whichever node: forged, rolled back, expired records. */
+  readonly refusals: readonly RecordRefusal[];
+}
+
+/** The newest acceptable `latest` record, if any node had one. */
+export interface LatestRead extends ReadReport {
+  readonly record: SignedLatest | undefined;
+}
+
+/** The servers of a version, publisher-endorsed first; tombstones are applied and left out. */
+export interface ServersRead extends ReadReport {
+  readonly entries: readonly SignedServerEntry[];
+}
+
+/** Who uses a version. */
+export interface SharersRead {
+  /** How many leases are held; exact while `sharers` has them all. */
+  readonly count: number;
+  readonly sharers: readonly Sharer[];
+  /** False when too few nodes answered to rule out leases that only the others know. */
+  readonly complete: boolean;
+}
+
+/** What the tables are made of. */
+export interface TablesInit {
+  readonly replicas: Replicas;
+  /** Keeps the reader's floors of `seq`. */
+  readonly store: Store;
+  readonly clock: Clock;
+  /** Whether this node is cut off from a network it was told to be part of. */
+  readonly isCutOff: () => boolean;
+}
+
+/**
+ * The three tables as any node sees them: writes go to the closest nodes and count when a majority
+ * took them; reads ask the same nodes, answer at a quorum and repair the stale ones. Every record
+ * is judged here again, by the same functions as at the storing nodes: those may lie.
+ */
+export class Tables {
+  readonly #replicas: Replicas;
+  readonly #store: Store;
+  readonly #clock: Clock;
+  readonly #isCutOff: () => boolean;
+
+  constructor(init: TablesInit) {
+    this.#replicas = init.replicas;
+    this.#store = init.store;
+    this.#clock = init.clock;
+    this.#isCutOff = init.isCutOff;
+  }
+
+  /** The newest record of an appliance this node has ever accepted; survives restarts. */
+  newestSeen(appliance: string): SignedLatest | undefined {
+    const bytes = this.#store.get(floorKey(appliance));
+    return bytes === undefined ? undefined : openLatest(bytes, appliance);
+  }
+
+  /** @throws RecordRefusal; RegistryError QUORUM_NOT_REACHED, REGISTRY_UNREACHABLE */
+  async putLatest(record: SignedLatest): Promise<WriteReport> {
+    const { appliance } = record.payload;
+    // The floor is durable before anyone hears of the record: its seq is never signed twice.
+    await this.#raiseFloor(this.#judgeLatest(appliance, record.bytes));
+    const { replicas } = await this.#replicas.place(latestKey(appliance));
+    return this.#replicas.write<'put-latest'>(replicas, {
+      op: 'put-latest',
+      appliance,
+      record: record.bytes,
+    });
+  }
+
+  /** @throws RegistryError REGISTRY_UNREACHABLE; RecordRefusal EQUIVOCATION */
+  async getLatest(appliance: string): Promise<LatestRead> {
+    const { replicas } = await this.#replicas.place(latestKey(appliance));
+    const quorum = readQuorum(replicas.length);
+    const judge = (outcomes: readonly Outcome<Peer, ResponseOf<'get-latest'>>[]) =>
+      this.#newest(appliance, outcomes);
+    const outcomes = await this.#replicas.read<'get-latest'>(
+      replicas,
+      { op: 'get-latest', appliance },
+      // An absence is only believed when everyone was heard; a signed record speaks for itself.
+      (sofar) => answersOf(sofar).length >= quorum && judge(sofar).record !== undefined,
+      async (all) => {
+        const { record } = judge(all);
+        if (record !== undefined) await this.#repair(record, all);
+      },
+    );
+    const { record, refusals } = judge(outcomes);
+    if (record !== undefined) await this.#raiseFloor(record);
+    return { record, refusals, answered: answersOf(outcomes).length, replicas: replicas.length };
+  }
+
+  /** @throws RecordRefusal; RegistryError QUORUM_NOT_REACHED, REGISTRY_UNREACHABLE */
+  async putServer(entry: SignedServerEntry): Promise<WriteReport> {
+    const { appliance, version } = entry.payload;
+    const { replicas } = await this.#replicas.place(serversKey(appliance, version));
+    return this.#replicas.write<'put-server'>(replicas, {
+      op: 'put-server',
+      appliance,
+      version,
+      record: entry.bytes,
+    });
+  }
+
+  /** @throws RegistryError REGISTRY_UNREACHABLE */
+  async getServers(appliance: string, version: string): Promise<ServersRead> {
+    const { entries, ...report } = await this.getServerRecords(appliance, version);
+    return { entries: entries.filter(({ payload }) => !payload.withdrawn), ...report };
+  }
+
+  /** As `getServers`, tombstones included: whoever replaces an entry must know its seq. */
+  async getServerRecords(appliance: string, version: string): Promise<ServersRead> {
+    const { replicas } = await this.#replicas.place(serversKey(appliance, version));
+    const quorum = readQuorum(replicas.length);
+    const outcomes = await this.#replicas.read<'get-servers'>(
+      replicas,
+      { op: 'get-servers', appliance, version },
+      (sofar) =>
+        answersOf(sofar).filter(({ answer }) => answer.records.length > 0).length >= quorum,
+    );
+    const answers = answersOf(outcomes);
+    const refusals: RecordRefusal[] = [];
+    const newest = new Map<string, SignedServerEntry>();
+    const context = { appliance, version, now: this.#clock.now() };
+    for (const bytes of answers.flatMap(({ answer }) => answer.records)) {
+      const entry = refusalsTo(refusals, () => validateServerEntry(bytes, context));
+      if (entry === undefined) continue;
+      const held = newest.get(entry.payload.server);
+      if (held === undefined || held.payload.seq < entry.payload.seq) {
+        newest.set(entry.payload.server, entry);
+      }
+    }
+    const entries = [...newest.values()].sort((a, b) => Number(isEndorsed(b)) - Number(isEndorsed(a)));
+    return { entries, refusals, answered: answers.length, replicas: replicas.length };
+  }
+
+  /**
+   * Counts this node as a sharer for `ttlSeconds` from receipt.
+   * Returns in how many seconds the storing nodes want to hear again.
+   */
+  async putLease(lease: Lease): Promise<number> {
+    const { replicas } = await this.#replicas.place(sharersKey(lease.appliance, lease.version));
+    const { answers } = await this.#replicas.write<'put-lease'>(replicas, {
+      op: 'put-lease',
+      ...lease,
+    });
+    return Math.min(...answers.map(({ refreshSeconds }) => refreshSeconds));
+  }
+
+  /** Ends a lease at once, on every node that answers. */
+  async releaseLease(lease: Omit<Lease, 'ttlSeconds'>): Promise<void> {
+    const { replicas } = await this.#replicas.place(sharersKey(lease.appliance, lease.version));
+    await this.#replicas.read<'release-lease'>(
+      replicas,
+      { op: 'release-lease', ...lease },
+      () => false,
+    );
+  }
+
+  /** Waits for every node that holds leases, up to the request timeout: deleting hangs on it. */
+  async getSharers(appliance: string, version: string): Promise<SharersRead> {
+    const { replicas, missing } = await this.#replicas.place(sharersKey(appliance, version));
+    const outcomes = await this.#replicas.read<'get-sharers'>(
+      replicas,
+      { op: 'get-sharers', appliance, version },
+      () => false,
+    );
+    const answers = answersOf(outcomes).map(({ answer }) => answer);
+    const sharers = new Map<string, Sharer>();
+    for (const sharer of answers.flatMap((answer) => answer.sharers)) {
+      sharers.set(`${sharer.client}.${sharer.lease}`, sharer);
+    }
+    const members = replicas.length + missing.filter((peer) => !replicas.includes(peer)).length;
+    return {
+      count: Math.max(sharers.size, ...answers.map(({ count }) => count)),
+      sharers: [...sharers.values()],
+      complete: !this.#isCutOff() && answers.length > members / 2,
+    };
+  }
+
+  #judgeLatest(appliance: string, bytes: Uint8Array): SignedLatest {
+    const now = this.#clock.now();
+    return validateLatest(bytes, { appliance, now, floor: this.newestSeen(appliance) });
+  }
+
+  #newest(
+    appliance: string,
+    outcomes: readonly Outcome<Peer, ResponseOf<'get-latest'>>[],
+  ): { record: SignedLatest | undefined; refusals: RecordRefusal[] } {
+    const refusals: RecordRefusal[] = [];
+    let record: SignedLatest | undefined;
+    for (const { answer } of answersOf(outcomes)) {
+      const bytes = answer.record;
+      if (bytes === null || (record !== undefined && sameBytes(record.bytes, bytes))) continue;
+      const judged = refusalsTo(refusals, () => this.#judgeLatest(appliance, bytes));
+      if (judged === undefined) continue;
+      if (record?.payload.seq === judged.payload.seq) {
+        refusals.push(
+          new RecordRefusal(
+            'EQUIVOCATION',
+            `the publisher of ${appliance} signed two different records with seq ${judged.payload.seq}`,
+          ),
+        );
+      }
+      if (record === undefined || record.payload.seq < judged.payload.seq) record = judged;
+    }
+    return { record, refusals };
+  }
+
+  async #repair(
+    record: SignedLatest,
+    outcomes: readonly Outcome<Peer, ResponseOf<'get-latest'>>[],
+  ): Promise<void> {
+    const stale = answersOf(outcomes).filter(
+      ({ answer }) => answer.record === null || !sameBytes(answer.record, record.bytes),
+    );
+    const { appliance } = record.payload;
+    await Promise.allSettled(
+      stale.map(({ replica }) =>
+        this.#replicas.ask<'put-latest'>(replica, {
+          op: 'put-latest',
+          appliance,
+          record: record.bytes,
+        }),
+      ),
+    );
+  }
+
+  async #raiseFloor(record: SignedLatest): Promise<void> {
+    const { appliance, seq } = record.payload;
+    const floor = this.newestSeen(appliance);
+    if (floor !== undefined && floor.payload.seq >= seq) return;
+    await this.#store.put(floorKey(appliance), record.bytes);
+  }
+}
+
+function floorKey(appliance: string): string {
+  return `floor/${appliance}`;
+}
+
+/** Runs `judge`; a refusal is noted and answered with undefined. */
+function refusalsTo<T>(refusals: RecordRefusal[], judge: () => T): T | undefined {
+  try {
+    return judge();
+  } catch (error) {
+    if (!(error instanceof RecordRefusal)) throw error;
+    refusals.push(error);
+    return undefined;
+  }
+}
