@@ -70,3 +70,10 @@ export { dirEntryBytes, READDIR_OVERHEAD_BYTES } from './procedures/readdir.ts';
 export { dirEntryPlusBytes } from './procedures/readdirplus.ts';
 export { MAX_TRANSFER_BYTES } from './procedures/procedure.ts';
 export { nullLayer } from './layers/null-layer.ts';
+export {
+  createLocalDirectory,
+  type LocalDirectory,
+  type LocalDirectoryOptions,
+} from './local-directory/local-directory.ts';
+export { LocalDirectoryError, type LocalDirectoryErrorCode } from './local-directory/error.ts';
+export { checkAccess, mayRead, mayWrite, mayUnlink, actsAsOwner } from './permissions.ts';
