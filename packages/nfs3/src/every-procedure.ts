@@ -1,10 +1,15 @@
+import type { ProcedureCodec } from './procedures/procedure.ts';
+import { procedureNames, procedures, type ProcedureName } from './procedures/table.ts';
 import type { Nfs3Context, Nfs3Service } from './service.ts';
-import { procedureNames, type ProcedureName } from './procedures/table.ts';
 
 /** The arguments of a procedure, as its method takes them. */
 export type ArgsOf<P extends ProcedureName> = Parameters<Nfs3Service[P]>[0];
 /** What a procedure answers, whatever the status. */
 export type ResultOf<P extends ProcedureName> = Awaited<ReturnType<Nfs3Service[P]>>;
+
+/** The codecs by procedure, typed so that code that is generic in the procedure can use them. */
+export const codecs: { readonly [P in ProcedureName]: ProcedureCodec<ArgsOf<P>, ResultOf<P>> } =
+  procedures;
 
 /** The procedures that have arguments and a result: all of a service but `null` and `mount`. */
 export type Procedures = {

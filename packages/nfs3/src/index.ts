@@ -44,7 +44,20 @@ export { listDirectory } from './list-directory.ts';
 export { procedures, procedureNames, type ProcedureName } from './procedures/table.ts';
 export type { ProcedureCodec, Result } from './procedures/procedure.ts';
 export type { NewObjectResult } from './procedures/new-object.ts';
+export type { MountEntry } from './mount/dump.ts';
+export type { ExportEntry } from './mount/export.ts';
 export type { MountResult } from './mount/mnt.ts';
+export { createMountTable, type MountTable } from './mount/mount-table.ts';
+export type { Dirpath } from './mount/types.ts';
+export { MOUNT3_PROGRAM, NFS3_PROGRAM } from './programs.ts';
+export {
+  connectNfs3,
+  type RemoteNfs3Service,
+  type RemoteServiceOptions,
+} from './remote-service.ts';
+export { listenNfs3, type Nfs3Listener, type Nfs3ListenOptions } from './server/listen.ts';
+export { mountProgram, type MountProgramOptions } from './server/mount-program.ts';
+export { nfs3Program } from './server/nfs3-program.ts';
 export type { GetattrArgs, GetattrResult } from './procedures/getattr.ts';
 export type { SetattrArgs, SetattrResult } from './procedures/setattr.ts';
 export type { LookupArgs, LookupResult } from './procedures/lookup.ts';
