@@ -1,1 +1,39 @@
-export {};
+/**
+ * The registry of rowfs: which version of an appliance is newest, who serves it, who uses it.
+ * Start a node, then publish, resolve, announce, hold leases and collect garbage through it.
+ */
+export { createRegistryNode } from './node.ts';
+export type { NodeData, RegistryNode, RegistryNodeOptions, RegistryNodeSettings } from './node.ts';
+export { generateIdentity, loadKey, loadOrCreateKey } from './identity.ts';
+export type { Identity } from './identity.ts';
+export { formatApplianceId, parseApplianceId } from './appliance-id.ts';
+export type { ApplianceId } from './appliance-id.ts';
+export { formatServerAddress, NFS_PORT, parseServerAddress } from './records/server-address.ts';
+export type { ServerAddress } from './records/server-address.ts';
+export type { HistoryEntry, Latest, SignedLatest } from './records/latest.ts';
+export type { ServerEntry, SignedServerEntry } from './records/server-entry.ts';
+export type { Sharer } from './records/lease.ts';
+export { createPublisher } from './publisher.ts';
+export type {
+  Publisher,
+  PublisherInit,
+  PublishReport,
+  PublishRequest,
+  RetiredVersion,
+} from './publisher.ts';
+export { createResolver } from './resolver.ts';
+export type { Resolution, ResolvedServer, ResolveOptions, Resolver } from './resolver.ts';
+export { countSharers, holdLease } from './sharer-lease.ts';
+export type { SharerLease, VersionRef } from './sharer-lease.ts';
+export { announceServer } from './server-announcement.ts';
+export type { ServerAnnouncement, ServerAnnouncementOptions } from './server-announcement.ts';
+export { planGc, versionsToDelete } from './gc/plan.ts';
+export type { GcDecision, GcPlan, GcPolicy, GcReason, GcWorld } from './gc/plan.ts';
+export { readGcWorld } from './gc/world.ts';
+export { applyGc } from './gc/apply.ts';
+export type { ApplyGcOptions, GcReport } from './gc/apply.ts';
+export type { SharersRead, Tables } from './tables.ts';
+export type { Peer } from './protocol/messages.ts';
+export type { Clock, Timer } from './clock.ts';
+export { RecordRefusal, RegistryError } from './errors.ts';
+export type { RefusalCode, RegistryErrorCode } from './errors.ts';

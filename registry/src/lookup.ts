@@ -39,7 +39,11 @@ export interface LookupContext {
  * the `count` closest candidates have answered. A hung peer costs `PATIENCE_MS`, not its timeout,
  * and is asked beside others, so that it seldom costs even that.
  */
-export function lookup(context: LookupContext, target: KadKey, count: number): Promise<LookupResult> {
+export function lookup(
+  context: LookupContext,
+  target: KadKey,
+  count: number,
+): Promise<LookupResult> {
   return new Lookup(context, target, count).run();
 }
 

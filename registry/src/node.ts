@@ -21,10 +21,14 @@ const REQUEST_TIMEOUT_MS = 1500;
 const FIRST_SELF_LOOKUP_MS = 250;
 const SELF_LOOKUP_INTERVAL_MS = 30_000;
 
+/** Where key, records and floors live: in a directory, or in memory with a fresh key. */
+export type NodeData = { readonly dataDir: string } | { readonly ephemeral: true };
+
 /** How to start a node. */
-export interface RegistryNodeOptions {
-  /** Where key, records and floors live, or `'ephemeral'`: in memory, with a fresh key. */
-  readonly dataDir: string;
+export type RegistryNodeOptions = NodeData & RegistryNodeSettings;
+
+/** How a node takes part in the network. */
+export interface RegistryNodeSettings {
   /** Multiaddrs to listen on, e.g. `/ip4/0.0.0.0/tcp/4711`; none for a client that only dials. */
   readonly listen: readonly string[];
   /** Multiaddrs to tell others instead of those listened on (behind a NAT). */
@@ -36,7 +40,7 @@ export interface RegistryNodeOptions {
   readonly logger: Logger;
   /** Start a client even if no bootstrap node answers, and keep trying: for booting from the last answer. */
   readonly allowOffline?: boolean;
-  /** This key instead of the one in `dataDir`. */
+  /** This key instead of the node's own. */
   readonly identity?: Identity;
   readonly clock?: Clock;
 }
@@ -66,12 +70,8 @@ export interface RegistryNode {
  * @throws RegistryError REGISTRY_UNREACHABLE, LISTEN_FAILED, STORE_FAILED, KEY_UNREADABLE, KEY_PERMISSIONS
  */
 export async function createRegistryNode(options: RegistryNodeOptions): Promise<RegistryNode> {
-  const { dataDir, mode, logger, clock = systemClock } = options;
-  const ephemeral = dataDir === 'ephemeral';
-  const identity =
-    options.identity ??
-    (ephemeral ? generateIdentity() : await loadOrCreateKey(join(dataDir, 'node.key')));
-  const store = ephemeral ? memoryStore() : await diskStore(join(dataDir, 'registry'));
+  const { mode, logger, clock = systemClock } = options;
+  const { identity, store } = await openData(options);
   const cleanup: (() => Promise<void>)[] = [() => store.close()];
   const close = async (): Promise<void> => {
     for (let step = cleanup.pop(); step !== undefined; step = cleanup.pop()) await step();
@@ -147,6 +147,17 @@ export async function createRegistryNode(options: RegistryNodeOptions): Promise<
     await close();
     throw error;
   }
+}
+
+async function openData(
+  options: RegistryNodeOptions,
+): Promise<{ identity: Identity; store: Store }> {
+  if ('ephemeral' in options) {
+    return { identity: options.identity ?? generateIdentity(), store: memoryStore() };
+  }
+  const { dataDir } = options;
+  const identity = options.identity ?? (await loadOrCreateKey(join(dataDir, 'node.key')));
+  return { identity, store: await diskStore(join(dataDir, 'registry')) };
 }
 
 function unreachable(bootstrap: readonly string[]): RegistryError {

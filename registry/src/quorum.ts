@@ -1,7 +1,6 @@
 /** What became of one replica's part in a read or a write. */
 export type Outcome<R, A> =
-  | { readonly replica: R; readonly answer: A }
-  | { readonly replica: R; readonly error: unknown };
+  { readonly replica: R; readonly answer: A } | { readonly replica: R; readonly error: unknown };
 
 /** How many of `n` replicas must take a write. */
 export function writeQuorum(n: number): number {

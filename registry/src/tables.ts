@@ -5,11 +5,7 @@ import type { Peer, ResponseOf } from './protocol/messages.ts';
 import { answersOf, readQuorum, type Outcome } from './quorum.ts';
 import { openLatest, validateLatest, type SignedLatest } from './records/latest.ts';
 import type { Lease, Sharer } from './records/lease.ts';
-import {
-  isEndorsed,
-  validateServerEntry,
-  type SignedServerEntry,
-} from './records/server-entry.ts';
+import { isEndorsed, validateServerEntry, type SignedServerEntry } from './records/server-entry.ts';
 import { sameBytes } from './records/signed-record.ts';
 import type { Replicas, WriteReport } from './replicas.ts';
 import type { Store } from './store.ts';
@@ -31,6 +27,12 @@ export interface LatestRead extends ReadReport {
 /** The servers of a version, publisher-endorsed first; tombstones are applied and left out. */
 export interface ServersRead extends ReadReport {
   readonly entries: readonly SignedServerEntry[];
+}
+
+/** How widely one record is held. */
+export interface HoldersRead {
+  readonly holders: number;
+  readonly replicas: number;
 }
 
 /** Who uses a version. */
@@ -68,6 +70,11 @@ export class Tables {
     this.#store = init.store;
     this.#clock = init.clock;
     this.#isCutOff = init.isCutOff;
+  }
+
+  /** Whether this node was told of a network and reaches none of it: what it has not heard may exist. */
+  get isCutOff(): boolean {
+    return this.#isCutOff();
   }
 
   /** The newest record of an appliance this node has ever accepted; survives restarts. */
@@ -110,6 +117,18 @@ export class Tables {
     return { record, refusals, answered: answersOf(outcomes).length, replicas: replicas.length };
   }
 
+  /** On how many of its nodes exactly this record is found, asking all of them. */
+  async countLatestHolders(record: SignedLatest): Promise<HoldersRead> {
+    const { appliance } = record.payload;
+    const { replicas } = await this.#replicas.place(latestKey(appliance));
+    const request = { op: 'get-latest', appliance } as const;
+    const outcomes = await this.#replicas.read<'get-latest'>(replicas, request, () => false);
+    const holders = answersOf(outcomes).filter(
+      ({ answer }) => answer.record !== null && sameBytes(answer.record, record.bytes),
+    );
+    return { holders: holders.length, replicas: replicas.length };
+  }
+
   /** @throws RecordRefusal; RegistryError QUORUM_NOT_REACHED, REGISTRY_UNREACHABLE */
   async putServer(entry: SignedServerEntry): Promise<WriteReport> {
     const { appliance, version } = entry.payload;
@@ -150,8 +169,22 @@ export class Tables {
         newest.set(entry.payload.server, entry);
       }
     }
-    const entries = [...newest.values()].sort((a, b) => Number(isEndorsed(b)) - Number(isEndorsed(a)));
+    const entries = [...newest.values()].sort(
+      (a, b) => Number(isEndorsed(b)) - Number(isEndorsed(a)),
+    );
     return { entries, refusals, answered: answers.length, replicas: replicas.length };
+  }
+
+  /** On how many of its nodes exactly this entry is found, asking all of them. */
+  async countServerHolders(entry: SignedServerEntry): Promise<HoldersRead> {
+    const { appliance, version } = entry.payload;
+    const { replicas } = await this.#replicas.place(serversKey(appliance, version));
+    const request = { op: 'get-servers', appliance, version } as const;
+    const outcomes = await this.#replicas.read<'get-servers'>(replicas, request, () => false);
+    const holders = answersOf(outcomes).filter(({ answer }) =>
+      answer.records.some((bytes) => sameBytes(bytes, entry.bytes)),
+    );
+    return { holders: holders.length, replicas: replicas.length };
   }
 
   /**

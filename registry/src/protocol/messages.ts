@@ -51,7 +51,10 @@ export const responseSchemas = {
   'get-servers': z.strictObject({ records: z.array(record).max(256) }),
   'put-server': z.strictObject({}),
   /** `count` is exact; `sharers` is the whole set while it is small, a part of it above. */
-  'get-sharers': z.strictObject({ count: z.int().min(0), sharers: z.array(sharerSchema).max(4096) }),
+  'get-sharers': z.strictObject({
+    count: z.int().min(0),
+    sharers: z.array(sharerSchema).max(4096),
+  }),
   /** The storing node says when it wants to hear again, so that it can slow a large set down. */
   'put-lease': z.strictObject({ refreshSeconds: z.number().positive() }),
   'release-lease': z.strictObject({}),

@@ -1,0 +1,204 @@
+import { createHash } from 'node:crypto';
+import { z } from 'zod';
+import { checkVersion, parseApplianceId } from './appliance-id.ts';
+import { RegistryError } from './errors.ts';
+import type { RegistryNode } from './node.ts';
+import type { Latest } from './records/latest.ts';
+import { formatServerAddress, type ServerAddress } from './records/server-address.ts';
+import { isEndorsed, validateServerEntry, type SignedServerEntry } from './records/server-entry.ts';
+import { decodeCbor, encodeCbor } from './records/signed-record.ts';
+
+/** One server of a resolved version. */
+export interface ResolvedServer {
+  /** The peer id of a server that speaks for itself, or the address the publisher vouches for. */
+  readonly server: string;
+  readonly address: ServerAddress;
+  readonly holdings: 'full' | 'partial';
+  /** 0 to 100, by the server's own word. */
+  readonly load: number;
+  /** Whether the publisher vouches for it. */
+  readonly endorsed: boolean;
+}
+
+/** What an appliance id stands for now. */
+export interface Resolution {
+  readonly appliance: string;
+  readonly version: string;
+  readonly latest: Latest;
+  /** Best first: endorsed, then full holdings, then the least loaded. */
+  readonly servers: readonly ResolvedServer[];
+  /** Set when this is an older answer: the time up to which it is known to have been true. */
+  readonly staleSince?: Date;
+}
+
+export interface ResolveOptions {
+  /** This version instead of the newest; it must still be kept by the publisher. */
+  readonly version?: string;
+  /** The version this channel of the appliance points at, e.g. `beta`. */
+  readonly channel?: string;
+}
+
+/** Finds versions and servers through the DHT. */
+export interface Resolver {
+  /**
+   * @throws RegistryError APPLIANCE_NOT_FOUND (nobody has published it), VERSION_NOT_FOUND,
+   *   NO_SERVERS, REGISTRY_UNREACHABLE (and there is no earlier answer), INVALID_APPLIANCE_ID
+   * @throws RecordRefusal when only unacceptable records were found
+   */
+  resolve(appliance: string, options?: ResolveOptions): Promise<Resolution>;
+}
+
+/**
+ * A resolver that keeps its last good answers in the node's store: with the DHT gone, or with
+ * nodes that only tell old records, it answers from there and says since when that is stale.
+ */
+export function createResolver(node: RegistryNode): Resolver {
+  return {
+    async resolve(appliance, options = {}) {
+      parseApplianceId(appliance);
+      if (options.version !== undefined) checkVersion(options.version);
+      const current = await currentLatest(node, appliance);
+      const version = chooseVersion(current.latest, options);
+      const found = await currentServers(node, appliance, version);
+      const stale = [current.staleSince, found.staleSince].filter((date) => date !== undefined);
+      const oldest = Math.min(...stale.map((date) => date.getTime()));
+      return {
+        appliance,
+        version,
+        latest: current.latest,
+        servers: rank(found.entries, node.peerId),
+        ...(stale.length === 0 ? {} : { staleSince: new Date(oldest) }),
+      };
+    },
+  };
+}
+
+interface CurrentLatest {
+  latest: Latest;
+  staleSince?: Date;
+}
+
+async function currentLatest(node: RegistryNode, appliance: string): Promise<CurrentLatest> {
+  const { tables, store, clock } = node;
+  const confirmedKey = `confirmed/${appliance}`;
+  let failure: RegistryError;
+  try {
+    const { record, refusals } = await tables.getLatest(appliance);
+    if (record !== undefined) {
+      await store.put(confirmedKey, encodeCbor(clock.now()));
+      return { latest: record.payload };
+    }
+    failure = refusals[0] ?? notFound(node, appliance);
+  } catch (error) {
+    if (!(error instanceof RegistryError)) throw error;
+    failure = error;
+  }
+  const seen = tables.newestSeen(appliance);
+  if (seen === undefined) throw failure;
+  const confirmed = store.get(confirmedKey);
+  const staleSince =
+    confirmed === undefined ? seen.payload.published : z.number().parse(decodeCbor(confirmed));
+  node.logger.warn(
+    { appliance, reason: failure.message, staleSince: new Date(staleSince) },
+    'answered from the last good answer',
+  );
+  return { latest: seen.payload, staleSince: new Date(staleSince) };
+}
+
+function notFound(node: RegistryNode, appliance: string): RegistryError {
+  // One cut-off node knows nothing about what exists.
+  return node.tables.isCutOff
+    ? new RegistryError('REGISTRY_UNREACHABLE', 'no other registry node answers')
+    : new RegistryError(
+        'APPLIANCE_NOT_FOUND',
+        `nobody has published ${appliance}: check the id with its publisher`,
+      );
+}
+
+function chooseVersion(latest: Latest, { version, channel }: ResolveOptions): string {
+  if (version === undefined && channel === undefined) return latest.version;
+  const wanted = version ?? latest.channels[channel ?? ''];
+  if (wanted === undefined) {
+    throw new RegistryError(
+      'VERSION_NOT_FOUND',
+      `${latest.appliance} has no channel "${channel ?? ''}"; it has ${Object.keys(latest.channels).join(', ') || 'none'}`,
+    );
+  }
+  if (!latest.history.some((kept) => kept.version === wanted)) {
+    throw new RegistryError(
+      'VERSION_NOT_FOUND',
+      `${latest.appliance} has no version ${wanted}; it has ${latest.history.map((kept) => kept.version).join(', ')}`,
+    );
+  }
+  return wanted;
+}
+
+interface CurrentServers {
+  entries: readonly SignedServerEntry[];
+  staleSince?: Date;
+}
+
+const keptServersSchema = z.tuple([
+  z.number(),
+  z.array(z.instanceof(Uint8Array) as z.ZodType<Uint8Array>),
+]);
+
+async function currentServers(
+  node: RegistryNode,
+  appliance: string,
+  version: string,
+): Promise<CurrentServers> {
+  const { tables, store, clock } = node;
+  const key = `servers-of/${appliance}/${version}`;
+  let failure = new RegistryError(
+    'NO_SERVERS',
+    `no server has ${appliance} ${version} now: ask its publisher to publish again, or start "rowfs serve"`,
+  );
+  try {
+    const { entries } = await tables.getServers(appliance, version);
+    if (entries.length > 0) {
+      await store.put(key, encodeCbor([clock.now(), entries.map(({ bytes }) => bytes)]));
+      return { entries };
+    }
+  } catch (error) {
+    if (!(error instanceof RegistryError)) throw error;
+    failure = error;
+  }
+  const kept = store.get(key);
+  if (kept === undefined) throw failure;
+  const [at, records] = keptServersSchema.parse(decodeCbor(kept));
+  // Judged at the time they were good: an old address may still work, and nothing better is known.
+  const entries = records.map((bytes) =>
+    validateServerEntry(bytes, { appliance, version, now: at }),
+  );
+  return { entries, staleSince: new Date(at) };
+}
+
+function rank(entries: readonly SignedServerEntry[], client: string): ResolvedServer[] {
+  const byAddress = new Map<string, ResolvedServer>();
+  for (const entry of entries) {
+    const { server, address, holdings, load } = entry.payload;
+    const candidate = { server, address, holdings, load, endorsed: isEndorsed(entry) };
+    const name = formatServerAddress(address);
+    const held = byAddress.get(name);
+    // One server may speak for itself and be vouched for too.
+    byAddress.set(name, held === undefined ? candidate : merge(held, candidate));
+  }
+  return [...byAddress.values()].sort(
+    (a, b) =>
+      Number(b.endorsed) - Number(a.endorsed) ||
+      Number(b.holdings === 'full') - Number(a.holdings === 'full') ||
+      a.load - b.load ||
+      // Among equals each client has its own order, so that a rack does not boot from one server.
+      spread(client, a).localeCompare(spread(client, b)),
+  );
+}
+
+function merge(a: ResolvedServer, b: ResolvedServer): ResolvedServer {
+  const own = a.server === formatServerAddress(a.address) ? b : a;
+  return { ...own, endorsed: a.endorsed || b.endorsed };
+}
+
+function spread(client: string, { server }: ResolvedServer): string {
+  return createHash('sha256').update(`${client}\0${server}`).digest('hex');
+}
