@@ -84,7 +84,7 @@ export class Bootstrap {
     const { signal } = this.#stopped;
     let retryMs = FIRST_RETRY_MS;
     let refreshAt = clock.now() + refreshIntervalMs;
-    while (!signal.aborted) {
+    for (;;) {
       await sleep(clock, Math.min(retryMs, refreshIntervalMs), signal);
       if (signal.aborted) return;
       if (routing.size === 0 && addresses.length > 0) {

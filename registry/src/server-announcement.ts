@@ -71,19 +71,19 @@ export async function announceServer(
     }
   };
 
-  const first = Promise.withResolvers<void>();
+  const first = Promise.withResolvers<undefined>();
   const alive = keepAlive(
     clock,
     async () => {
       await put(false);
       acknowledgedAt = new Date(clock.now());
       await watchRetirement();
-      first.resolve();
+      first.resolve(undefined);
       return (ttlSeconds * 1000) / 2;
     },
     (error) => {
       logger.warn({ appliance, version, reason: messageOf(error) }, 'server not announced');
-      first.resolve();
+      first.resolve(undefined);
     },
   );
   await first.promise;

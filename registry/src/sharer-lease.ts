@@ -32,18 +32,18 @@ export async function holdLease(
   const lease = randomBytes(9).toString('base64url');
   const { tables, clock, logger } = node;
   let acknowledgedAt: Date | undefined;
-  const first = Promise.withResolvers<void>();
+  const first = Promise.withResolvers<undefined>();
   const alive = keepAlive(
     clock,
     async () => {
       const refreshSeconds = await tables.putLease({ appliance, version, lease, ttlSeconds });
       acknowledgedAt = new Date(clock.now());
-      first.resolve();
+      first.resolve(undefined);
       return refreshSeconds * 1000;
     },
     (error) => {
       logger.warn({ appliance, version, reason: messageOf(error) }, 'sharer lease not refreshed');
-      first.resolve();
+      first.resolve(undefined);
     },
   );
   // The caller goes on once the lease is held, or once it is known that it cannot be held now.

@@ -80,8 +80,14 @@ export class RequestStream {
         this.#waiting.delete(id);
       };
       const waiting: Waiting = {
-        resolve: (answer) => (settle(), resolve(answer)),
-        reject: (error) => (settle(), reject(error)),
+        resolve(answer) {
+          settle();
+          resolve(answer);
+        },
+        reject(error) {
+          settle();
+          reject(error);
+        },
       };
       this.#waiting.set(id, waiting);
       timer = this.#clock.after(timeoutMs, () =>
@@ -114,7 +120,7 @@ export class RequestStream {
       if (parsed.success) return parsed.data as ResponseOf<O>;
       throw new RegistryError('PROTOCOL_VIOLATION', `peer ${this.#peerId} answered ${op} wrongly`);
     }
-    const text = `peer ${this.#peerId} refused ${op}: ${String(result)}`;
+    const text = `peer ${this.#peerId} refused ${op}: ${result}`;
     if (isRefusalCode(code)) throw new RecordRefusal(code, text);
     throw new RegistryError('PROTOCOL_VIOLATION', `${text} (${code})`);
   }
