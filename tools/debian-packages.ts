@@ -1,0 +1,63 @@
+/**
+ * The one table of Debian packages the tests need: a capability, the packages that give it, and the
+ * command that proves it works. Installed by `tools/install-debian-packages.ts`; asked by the tests
+ * through `test/support/requirements.ts`.
+ */
+import { spawnSync } from 'node:child_process';
+
+export type DebianCapability = {
+  /** What the tests do with it, for the message that says what will be skipped. */
+  readonly purpose: string;
+  readonly packages: readonly string[];
+  /** Ends with status 0 when the capability is there. */
+  readonly proof: readonly [command: string, ...args: string[]];
+  readonly needsRoot: boolean;
+};
+
+export const debianCapabilities = {
+  ganesha: {
+    purpose: 'an unmodified NFSv3 server',
+    // The compiler builds the two-function preload that spares ganesha an rpcbind.
+    packages: ['nfs-ganesha', 'nfs-ganesha-vfs', 'gcc', 'libc6-dev'],
+    proof: ['sh', '-c', 'ganesha.nfsd -v && gcc --version && ls /usr/lib/*/ganesha/libfsalvfs.so'],
+    // Its VFS backend opens files by handle (CAP_DAC_READ_SEARCH).
+    needsRoot: true,
+  },
+  libnfs: {
+    purpose: 'unmodified user-level NFSv3 clients (nfs-ls, nfs-cat, nfs-cp)',
+    packages: ['libnfs-utils'],
+    proof: ['sh', '-c', 'command -v nfs-ls && command -v nfs-cat && command -v nfs-cp'],
+    needsRoot: false,
+  },
+  qemu: {
+    purpose: 'guests in software emulation',
+    packages: ['qemu-system-x86', 'seabios'],
+    proof: ['qemu-system-x86_64', '--version'],
+    needsRoot: false,
+  },
+  'guest-image': {
+    purpose:
+      "a Linux guest with the kernel's own NFS client (its packages are unpacked, not installed)",
+    packages: ['apt', 'dpkg', 'tar'],
+    proof: ['apt-cache', 'show', 'linux-image-cloud-amd64', 'busybox-static', 'tcc'],
+    needsRoot: false,
+  },
+} as const satisfies Record<string, DebianCapability>;
+
+export type DebianCapabilityName = keyof typeof debianCapabilities;
+
+export const debianCapabilityNames = Object.keys(
+  debianCapabilities,
+) as readonly DebianCapabilityName[];
+
+/** Whether the capability's proof succeeds on this machine, now. */
+export function isCapabilityPresent(name: DebianCapabilityName): boolean {
+  const [command, ...args] = debianCapabilities[name].proof;
+  return spawnSync(command, args, { stdio: 'ignore' }).status === 0;
+}
+
+/** The command a person would type to get these capabilities. */
+export function installCommand(names: readonly DebianCapabilityName[]): string {
+  const packages = new Set(names.flatMap((name) => [...debianCapabilities[name].packages]));
+  return `sudo apt-get update && sudo apt-get install --yes --no-install-recommends ${[...packages].join(' ')}`;
+}
