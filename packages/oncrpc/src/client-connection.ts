@@ -6,7 +6,8 @@ import type { Transport } from './transport.ts';
 export class ClientConnection {
   readonly #transport: Transport;
   readonly #queue: SendQueue;
-  #heardAt = performance.now();
+  readonly #openedAt = performance.now();
+  #heardAt = -Infinity;
 
   /** Resolves with the reason when the connection is gone. */
   readonly closed: Promise<Error | undefined>;
@@ -33,9 +34,14 @@ export class ClientConnection {
     });
   }
 
-  /** When bytes last arrived, on the clock of performance.now(). */
+  /** When bytes last arrived, on the clock of performance.now(); -Infinity before any did. */
   get heardAt(): number {
     return this.#heardAt;
+  }
+
+  /** Since when it has been silent, on the same clock. */
+  get silentSince(): number {
+    return Math.max(this.#openedAt, this.#heardAt);
   }
 
   send(record: RpcRecord): void {

@@ -4,14 +4,22 @@ import { XdrError, XdrReader, type XdrWriter } from '@rowfs/xdr';
 import { pino, type Logger } from 'pino';
 import { type Credential, NO_CREDENTIAL } from './auth.ts';
 import { ClientConnection } from './client-connection.ts';
-import { RpcError } from './error.ts';
-import { readReplyOutcome, readReplyXid, type ReplyOutcome, writeCallHeader } from './message.ts';
+import {
+  abortedError,
+  closedError,
+  connectionError,
+  errorOfOutcome,
+  RpcError,
+  spoiledError,
+} from './error.ts';
+import { readReplyOutcome, readReplyXid, writeCallHeader } from './message.ts';
 import { DEFAULT_MAX_RECORD_BYTES, RecordEncoder, type RpcRecord } from './record-marking.ts';
+import type { HostPort } from './address.ts';
 import { type Connect, openStream, openTcp, type Transport } from './transport.ts';
 
 export interface RpcClientOptions {
   /** A TCP address, or what opens a byte stream to the server. */
-  readonly connect: { readonly host: string; readonly port: number } | Connect;
+  readonly connect: HostPort | Connect;
   readonly program: number;
   readonly version: number;
   /** For calls that bring none of their own. Default AUTH_NONE. */
@@ -42,7 +50,6 @@ export interface RpcCallOptions {
 interface Outstanding {
   readonly record: RpcRecord;
   readonly startedAt: number;
-  sent: boolean;
   settle(result: XdrReader | RpcError): void;
 }
 
@@ -119,12 +126,11 @@ export class RpcClient {
       writeArgs(writer);
     });
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => call.settle(this.#timeoutError(call)), this.#timeoutMs);
+      const timer = setTimeout(() => this.#timeOut(call), this.#timeoutMs);
       const abort = (): void => call.settle(abortedError(signal));
       const call: Outstanding = {
         record,
         startedAt: performance.now(),
-        sent: false,
         settle: (result) => {
           clearTimeout(timer);
           signal?.removeEventListener('abort', abort);
@@ -143,9 +149,9 @@ export class RpcClient {
   async close(): Promise<void> {
     this.#closing.abort();
     this.#rejectAll(closedError());
+    await this.#connecting;
     this.#connection?.destroy();
     await this.#connection?.closed;
-    await this.#connecting;
   }
 
   #newXid(): number {
@@ -157,7 +163,6 @@ export class RpcClient {
 
   #send(call: Outstanding): void {
     if (this.#connection !== undefined) {
-      call.sent = true;
       this.#connection.send(call.record);
     } else {
       this.#connecting ??= this.#connectUntilNothingWaits();
@@ -202,7 +207,7 @@ export class RpcClient {
 
   #watch(connection: ClientConnection): void {
     const watch = setInterval(() => {
-      const since = Math.max(connection.heardAt, this.#oldestStart());
+      const since = Math.max(connection.silentSince, this.#oldestStart());
       if (performance.now() - since < this.#retransmitMs) return;
       connection.destroy(new Error(`the server was silent for ${this.#retransmitMs} ms`));
     }, this.#retransmitMs / 4);
@@ -230,7 +235,7 @@ export class RpcClient {
     if (call === undefined) return;
     const outcome = readReplyOutcome(reader);
     this.#failedInARow = 0;
-    call.settle(outcome.status === 'SUCCESS' ? reader : errorOf(outcome));
+    call.settle(outcome.status === 'SUCCESS' ? reader : errorOfOutcome(outcome));
   }
 
   #connectionFailed(error: Error): void {
@@ -238,19 +243,14 @@ export class RpcClient {
     this.#failedInARow += 1;
     this.#lastFailure = error;
     this.#logger.debug({ err: error, failedInARow: this.#failedInARow }, 'connection failed');
-    const spoiled = isNoRpc(error);
+    // What the assembler and the codec throw: the server's bytes are no RPC.
+    const spoiled = error instanceof XdrError || error instanceof RpcError;
     const limit = spoiled
       ? Math.min(this.#maxFailedConnections, MAX_SPOILED_CONNECTIONS)
       : this.#maxFailedConnections;
     if (this.#failedInARow < limit) return;
     this.#failedInARow = 0;
-    this.#rejectAll(
-      spoiled
-        ? new RpcError('BAD_REPLY', `the server's replies are no RPC: ${error.message}`, {
-            cause: error,
-          })
-        : connectionError(error),
-    );
+    this.#rejectAll(spoiled ? spoiledError(error) : connectionError(error));
   }
 
   async #backOff(): Promise<void> {
@@ -264,45 +264,18 @@ export class RpcClient {
     for (const call of [...this.#outstanding.values()]) call.settle(error);
   }
 
-  #timeoutError({ sent }: Outstanding): RpcError {
-    if (!sent && this.#lastFailure !== undefined) return connectionError(this.#lastFailure);
-    return new RpcError('TIMEOUT', `no reply within ${this.#timeoutMs} ms`);
+  #timeOut(call: Outstanding): void {
+    const connection = this.#connection;
+    if (connection === undefined && this.#lastFailure !== undefined) {
+      call.settle(connectionError(this.#lastFailure));
+      return;
+    }
+    call.settle(new RpcError('TIMEOUT', `no reply within ${this.#timeoutMs} ms`));
+    // The next call is not to wait on a connection that has not said a word all this time.
+    if (connection !== undefined && connection.heardAt < call.startedAt) {
+      connection.destroy(new Error('the server did not answer'));
+    }
   }
-}
-
-function errorOf(outcome: Exclude<ReplyOutcome, { status: 'SUCCESS' }>): RpcError {
-  const { status } = outcome;
-  switch (status) {
-    case 'PROG_MISMATCH':
-    case 'RPC_MISMATCH':
-      return new RpcError(status, `the server speaks versions ${outcome.low} to ${outcome.high}`);
-    case 'AUTH_ERROR':
-      return new RpcError(status, `the server refused the credential: ${outcome.authStat}`);
-    case 'PROG_UNAVAIL':
-      return new RpcError(status, 'the server does not have the program');
-    case 'PROC_UNAVAIL':
-      return new RpcError(status, 'the server does not have the procedure');
-    case 'GARBAGE_ARGS':
-      return new RpcError(status, 'the server could not decode the arguments');
-    case 'SYSTEM_ERR':
-      return new RpcError(status, 'the server failed for a reason of its own');
-  }
-}
-
-function isNoRpc(error: Error): boolean {
-  return error instanceof XdrError || error instanceof RpcError;
-}
-
-function connectionError(cause: Error): RpcError {
-  return new RpcError('CONNECTION', `the server was not reached: ${cause.message}`, { cause });
-}
-
-function closedError(): RpcError {
-  return new RpcError('CLOSED', 'the client was closed');
-}
-
-function abortedError(signal: AbortSignal | undefined): RpcError {
-  return new RpcError('ABORTED', 'the call was aborted', { cause: signal?.reason });
 }
 
 /** Ends early, without an error, when the signal fires. */

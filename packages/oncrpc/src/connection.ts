@@ -3,7 +3,7 @@ import { XdrError } from '@rowfs/xdr';
 import type { Logger } from 'pino';
 import type { CallSource, Dispatcher } from './dispatcher.ts';
 import { RpcError } from './error.ts';
-import type { Peer } from './program.ts';
+import type { Peer } from './address.ts';
 import { RecordAssembler, RecordEncoder, type RpcRecord } from './record-marking.ts';
 import { SendQueue } from './send-queue.ts';
 

@@ -10,7 +10,8 @@ import {
   type ReplyOutcome,
   writeReplyHeader,
 } from './message.ts';
-import type { Peer, RpcProcedure, RpcProgram, WriteResults } from './program.ts';
+import type { Peer } from './address.ts';
+import type { RpcProcedure, RpcProgram, WriteResults } from './program.ts';
 import type { RecordEncoder, RpcRecord } from './record-marking.ts';
 
 /** Where a call came from, and what ends its work. */
@@ -172,5 +173,10 @@ function encodeOutcome(encoder: RecordEncoder, xid: number, outcome: ReplyOutcom
 
 function writeSuccess(writer: XdrWriter, xid: number, writeResults: WriteResults): void {
   writeReplyHeader(writer, xid, SUCCESS);
-  writeResults(writer);
+  try {
+    writeResults(writer);
+  } catch (cause) {
+    // Not to be taken for an XdrError of the arguments: the caller did nothing wrong.
+    throw new Error('the results could not be written', { cause });
+  }
 }

@@ -1,3 +1,5 @@
+import type { ReplyOutcome } from './message.ts';
+
 /**
  * Why a call has no results. From RFC 5531's replies: RPC_MISMATCH, AUTH_ERROR, PROG_UNAVAIL,
  * PROG_MISMATCH, PROC_UNAVAIL, GARBAGE_ARGS, SYSTEM_ERR. From this side of the wire:
@@ -35,4 +37,40 @@ export class RpcError extends Error {
     super(message, options);
     this.code = code;
   }
+}
+
+/** The error that a reply other than SUCCESS is to the caller. */
+export function errorOfOutcome(outcome: Exclude<ReplyOutcome, { status: 'SUCCESS' }>): RpcError {
+  const { status } = outcome;
+  switch (status) {
+    case 'PROG_MISMATCH':
+    case 'RPC_MISMATCH':
+      return new RpcError(status, `the server speaks versions ${outcome.low} to ${outcome.high}`);
+    case 'AUTH_ERROR':
+      return new RpcError(status, `the server refused the credential: ${outcome.authStat}`);
+    case 'PROG_UNAVAIL':
+      return new RpcError(status, 'the server does not have the program');
+    case 'PROC_UNAVAIL':
+      return new RpcError(status, 'the server does not have the procedure');
+    case 'GARBAGE_ARGS':
+      return new RpcError(status, 'the server could not decode the arguments');
+    case 'SYSTEM_ERR':
+      return new RpcError(status, 'the server failed for a reason of its own');
+  }
+}
+
+export function connectionError(cause: Error): RpcError {
+  return new RpcError('CONNECTION', `the server was not reached: ${cause.message}`, { cause });
+}
+
+export function closedError(): RpcError {
+  return new RpcError('CLOSED', 'the client was closed');
+}
+
+export function abortedError(signal: AbortSignal | undefined): RpcError {
+  return new RpcError('ABORTED', 'the call was aborted', { cause: signal?.reason });
+}
+
+export function spoiledError(cause: Error): RpcError {
+  return new RpcError('BAD_REPLY', `the server's replies are no RPC: ${cause.message}`, { cause });
 }

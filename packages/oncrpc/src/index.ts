@@ -14,7 +14,8 @@ export {
   PORTMAP_VERSION,
   type PortMapping,
 } from './portmap.ts';
-export type { Peer, RpcContext, RpcProcedure, RpcProgram, WriteResults } from './program.ts';
+export type { HostPort, Peer } from './address.ts';
+export type { RpcContext, RpcProcedure, RpcProgram, WriteResults } from './program.ts';
 export { DEFAULT_MAX_RECORD_BYTES } from './record-marking.ts';
-export { createRpcServer, type HostPort, type RpcServer, type RpcServerOptions } from './server.ts';
+export { createRpcServer, type RpcServer, type RpcServerOptions } from './server.ts';
 export type { Connect } from './transport.ts';

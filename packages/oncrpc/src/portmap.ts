@@ -1,7 +1,8 @@
 import type { XdrReader, XdrWriter } from '@rowfs/xdr';
 import type { Logger } from 'pino';
 import type { RpcProcedure, RpcProgram } from './program.ts';
-import { createRpcServer, type HostPort } from './server.ts';
+import type { HostPort } from './address.ts';
+import { createRpcServer } from './server.ts';
 
 export const PORTMAP_PROGRAM = 100_000;
 export const PORTMAP_VERSION = 2;

@@ -1,19 +1,14 @@
 import type { XdrReader, XdrWriter } from '@rowfs/xdr';
+import type { Peer } from './address.ts';
 import type { Credential } from './auth.ts';
-
-/** Who called: the other end of the connection, or the sender of the datagram. */
-export interface Peer {
-  readonly address: string;
-  readonly port: number;
-}
 
 /** What a procedure knows of its call besides the arguments. */
 export interface RpcContext {
   readonly credential: Credential;
   /**
    * Fires when nobody can take the results any more: when the server closes and, for procedures
-   * that are not `cacheable`, when the connection drops. After a dropped connection the caller
-   * asks again for a cacheable one, so its work goes on.
+   * that are not `cacheable`, when the connection is reset. The caller will ask again for a
+   * cacheable one, so its work goes on.
    */
   readonly signal: AbortSignal;
   readonly peer: Peer;

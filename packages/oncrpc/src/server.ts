@@ -8,19 +8,14 @@ import {
   DuplicateRequestCache,
   type DuplicateRequestCacheLimits,
 } from './duplicate-request-cache.ts';
-import type { Peer, RpcProgram } from './program.ts';
+import type { HostPort, Peer } from './address.ts';
+import type { RpcProgram } from './program.ts';
 import { DEFAULT_MAX_RECORD_BYTES } from './record-marking.ts';
 import { openUdpListener, type UdpListener } from './udp-listener.ts';
 
-/** Where to listen, or where a server listens; port 0 lets the system choose one. */
-export interface HostPort {
-  readonly host: string;
-  readonly port: number;
-}
-
 export interface RpcServerOptions extends Partial<ConnectionLimits> {
   readonly programs: readonly RpcProgram[];
-  /** TCP connections at one time; more are refused. Default 4096. */
+  /** Connections at one time; more are closed at once. Default 4096. */
   readonly maxConnections?: number;
   readonly duplicateRequestCache?: Partial<DuplicateRequestCacheLimits>;
   /** How long close() lets calls in flight finish. Default 2 s. */
@@ -78,7 +73,6 @@ class ProgramServer implements RpcServer {
   async listen({ host, port }: HostPort): Promise<HostPort> {
     // Half-open: a client that ends its side after its last call still gets the reply.
     const listener = createServer({ allowHalfOpen: true, noDelay: true, keepAlive: true });
-    listener.maxConnections = this.#maxConnections;
     listener.on('connection', (socket) => {
       this.serve(socket, { address: socket.remoteAddress ?? '', port: socket.remotePort ?? 0 });
     });
@@ -108,6 +102,11 @@ class ProgramServer implements RpcServer {
   }
 
   serve(stream: Duplex, peer: Peer): void {
+    if (this.#closed !== undefined || this.#connections.size >= this.#maxConnections) {
+      this.#logger.warn({ peer }, 'connection refused: too many, or closing');
+      stream.destroy();
+      return;
+    }
     const connection = new ServerConnection(
       stream,
       peer,
@@ -118,7 +117,6 @@ class ProgramServer implements RpcServer {
     );
     this.#connections.add(connection);
     void connection.closed.then(() => this.#connections.delete(connection));
-    if (this.#closed !== undefined) connection.destroy();
   }
 
   connections(): number {

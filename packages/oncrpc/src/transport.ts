@@ -1,5 +1,6 @@
 import { connect } from 'node:net';
 import type { Duplex } from 'node:stream';
+import type { HostPort } from './address.ts';
 
 /** Opens a byte stream to a server; `signal` fires when it is not wanted any more. */
 export type Connect = (signal: AbortSignal) => Promise<Duplex>;
@@ -24,10 +25,7 @@ export async function openStream(connect: Connect, signal: AbortSignal): Promise
  * Connects over TCP and reads into slabs of 1 MiB: a large reply arrives in one or two pieces, and
  * costs no allocation per read.
  */
-export async function openTcp(
-  { host, port }: { host: string; port: number },
-  signal: AbortSignal,
-): Promise<Transport> {
+export async function openTcp({ host, port }: HostPort, signal: AbortSignal): Promise<Transport> {
   let slab = Buffer.allocUnsafeSlow(SLAB_BYTES);
   let used = 0;
   let deliver: ((bytes: Uint8Array) => void) | undefined;

@@ -3,7 +3,7 @@ import { isIPv6 } from 'node:net';
 import type { Logger } from 'pino';
 import type { Dispatcher } from './dispatcher.ts';
 import { RecordEncoder, withoutMark } from './record-marking.ts';
-import type { HostPort } from './server.ts';
+import type { HostPort, Peer } from './address.ts';
 
 /** Datagrams being worked on; more are dropped, and their senders ask again. */
 const MAX_IN_FLIGHT = 128;
@@ -25,7 +25,7 @@ export async function openUdpListener(
   let inFlight = 0;
   let open = true;
 
-  const answer = async (datagram: Uint8Array, peer: { address: string; port: number }) => {
+  const answer = async (datagram: Uint8Array, peer: Peer) => {
     inFlight += 1;
     try {
       const source = { peer, connectionSignal: serverSignal, serverSignal };
