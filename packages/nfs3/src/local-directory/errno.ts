@@ -6,6 +6,7 @@ const statusOfErrno: ReadonlyMap<string, Nfsstat3Error> = new Map([
   ['ENOENT', Nfsstat3.NOENT],
   ['EIO', Nfsstat3.IO],
   ['ENXIO', Nfsstat3.NXIO],
+  ['ETXTBSY', Nfsstat3.ACCES],
   ['EACCES', Nfsstat3.ACCES],
   ['EEXIST', Nfsstat3.EXIST],
   ['EXDEV', Nfsstat3.XDEV],

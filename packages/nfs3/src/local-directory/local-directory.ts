@@ -6,9 +6,13 @@ import { LocalDirectoryError } from './error.ts';
 import { fileSystemProcedures } from './file-system.ts';
 import { Inodes } from './inodes.ts';
 import { OpenFiles } from './open-files.ts';
-import { readOnlyProcedures } from './read-only.ts';
+import { creatingProcedures } from './creating.ts';
+import { type Mutating, readOnlyProcedures } from './read-only.ts';
 import { readingProcedures } from './reading.ts';
-import type { Tree } from './tree.ts';
+import { renamingProcedures } from './renaming.ts';
+import { StableStorage } from './stable-storage.ts';
+import type { Tree, WritableTree } from './tree.ts';
+import { writingProcedures } from './writing.ts';
 
 export interface LocalDirectoryOptions {
   /** The directory to serve: an absolute path. What is mounted below it is not shown. */
@@ -57,18 +61,26 @@ export async function createLocalDirectory(
   const readers = new OpenFiles(constants.O_RDONLY, maxOpenFiles);
   const fsid = (BigInt(inodes.exportId) << 32n) | BigInt.asUintN(32, inodes.root.ino);
   const tree: Tree = { inodes, readers, access, fsid };
+  const writers = new OpenFiles(constants.O_WRONLY, maxOpenFiles);
   const releasing = setInterval(() => inodes.releaseRemoved(), RELEASE_INTERVAL_MS).unref();
   return {
     ...fileSystemProcedures(tree),
     ...readingProcedures(tree),
     ...directoryProcedures(tree),
-    ...readOnlyProcedures(tree),
+    ...(access === 'read-only'
+      ? readOnlyProcedures(tree)
+      : writableProcedures({ ...tree, writers, stable: new StableStorage() })),
     async close(): Promise<void> {
       clearInterval(releasing);
       readers.close();
+      writers.close();
       inodes.close();
     },
   };
+}
+
+function writableProcedures(tree: WritableTree): Mutating {
+  return { ...writingProcedures(tree), ...creatingProcedures(tree), ...renamingProcedures(tree) };
 }
 
 function openRoot(root: string, options: ConstructorParameters<typeof Inodes>[1]): Inodes {

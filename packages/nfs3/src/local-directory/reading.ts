@@ -17,6 +17,7 @@ import {
   attributesIfKnown,
   attributesOf,
   checkName,
+  checkRegular,
   pinDirectory,
   type Tree,
 } from './tree.ts';
@@ -116,11 +117,6 @@ async function read(tree: Tree, pin: Pin, args: ReadArgs, ctx: Nfs3Context): Pro
   const buffer = Buffer.allocUnsafeSlow(wanted);
   const count = await tree.readers.using(pin, (fd) => readParts(fd, buffer, offset));
   return readResult(attributesIfKnown(tree, args.file) ?? before, offset, count, buffer);
-}
-
-export function checkRegular(pin: Pin): void {
-  if (pin.type === Ftype3.REG) return;
-  throw new Nfs3Failure(pin.type === Ftype3.DIR ? Nfsstat3.ISDIR : Nfsstat3.INVAL);
 }
 
 function readResult(file: Fattr3, offset: number, count: number, buffer: Buffer): ReadResult {

@@ -4,6 +4,7 @@ import { statDescriptor, toFattr3 } from './attributes.ts';
 import { Nfs3Failure, statusOf } from './errno.ts';
 import type { Inodes, Pin } from './inodes.ts';
 import type { OpenFiles } from './open-files.ts';
+import type { StableStorage } from './stable-storage.ts';
 
 /** What all procedures of a local directory work on. */
 export interface Tree {
@@ -13,6 +14,13 @@ export interface Tree {
   readonly access: 'read-only' | 'read-write';
   /** The same for every object: what lies on another file system is not shown. */
   readonly fsid: bigint;
+}
+
+/** A tree that may be changed. */
+export interface WritableTree extends Tree {
+  /** Files open for writing. */
+  readonly writers: OpenFiles;
+  readonly stable: StableStorage;
 }
 
 /** Attributes of a held inode; STALE when its last name is gone. */
@@ -40,6 +48,12 @@ export async function pinDirectory(tree: Tree, handle: Filehandle): Promise<Pin>
   const pin = await tree.inodes.pin(handle);
   if (pin.type !== Ftype3.DIR) throw new Nfs3Failure(Nfsstat3.NOTDIR);
   return pin;
+}
+
+/** Refuses what has no data. */
+export function checkRegular(pin: Pin): void {
+  if (pin.type === Ftype3.REG) return;
+  throw new Nfs3Failure(pin.type === Ftype3.DIR ? Nfsstat3.ISDIR : Nfsstat3.INVAL);
 }
 
 /** Refuses what cannot be one name in a directory. '.' and '..' are names here. */
