@@ -1,4 +1,4 @@
-import { XdrError, XdrReader, XdrWriter } from '@rowfs/xdr';
+import { paddingOf, XdrError, XdrReader, type XdrWriter } from '@rowfs/xdr';
 
 /** Who calls: AUTH_NONE, or AUTH_SYS with what the caller claims to be (RFC 5531 appendix A). */
 export type Credential =
@@ -64,15 +64,16 @@ export function writeCredential(writer: XdrWriter, credential: Credential): void
       `AUTH_SYS has room for a machine name of ${MAX_MACHINENAME_BYTES} bytes and ${MAX_GIDS} groups`,
     );
   }
-  const body = new XdrWriter();
-  body.uint32(stamp);
-  body.string(machinename);
-  body.uint32(uid);
-  body.uint32(gid);
-  body.uint32(gids.length);
-  for (const group of gids) body.uint32(group);
   writer.uint32(AUTH_SYS);
-  writer.opaqueParts(body.finish());
+  // The body is an opaque of its own; its length is known beforehand.
+  const nameBytes = machinename.length + paddingOf(machinename.length);
+  writer.uint32(4 * (5 + gids.length) + nameBytes);
+  writer.uint32(stamp);
+  writer.string(machinename);
+  writer.uint32(uid);
+  writer.uint32(gid);
+  writer.uint32(gids.length);
+  for (const group of gids) writer.uint32(group);
 }
 
 /** Reads over a verifier: the flavors above have none to check. */

@@ -29,12 +29,15 @@ type Resolution =
 
 const SUCCESS: ReplyOutcome = { status: 'SUCCESS' };
 const NULL_PROCEDURE = 0;
+const SCRATCH_BYTES = 4096;
 
 /** Turns call records into reply records: everything of a server but the transport. */
 export class Dispatcher {
   readonly #programs = new Map<number, Map<number, RpcProgram>>();
   readonly #cache: DuplicateRequestCache;
   readonly #logger: Logger;
+  /** Where replies to be kept are written, each copied out at once. */
+  readonly #scratch = Buffer.allocUnsafeSlow(SCRATCH_BYTES);
 
   constructor(programs: readonly RpcProgram[], cache: DuplicateRequestCache, logger: Logger) {
     for (const program of programs) {
@@ -114,7 +117,7 @@ export class Dispatcher {
       const { credential } = header;
       const context = { credential, signal: serverSignal, peer };
       const writeResults = await procedure.call(new XdrReader(args), context);
-      const writer = new XdrWriter();
+      const writer = new XdrWriter(this.#scratch);
       writeSuccess(writer, xid, writeResults);
       // A copy of its own: a kept reply must not keep payloads and slabs alive.
       return Buffer.concat(writer.finish());

@@ -6,7 +6,8 @@ const GIVE_UP_MS = 10_000;
 export async function until(condition: () => boolean): Promise<void> {
   const start = performance.now();
   while (!condition()) {
-    if (performance.now() - start > GIVE_UP_MS) throw new Error(`never came true: ${String(condition)}`);
+    if (performance.now() - start > GIVE_UP_MS)
+      throw new Error(`never came true: ${String(condition)}`);
     await turn();
   }
 }
