@@ -18,7 +18,7 @@ export class KadRouting implements RoutingTable {
     this.#table = table;
     this.#logger = logger;
     libp2p.addEventListener('peer:disconnect', ({ detail }) => {
-      this.#remove(detail);
+      this.failed({ id: detail.toString(), addresses: [] });
     });
   }
 
@@ -40,13 +40,19 @@ export class KadRouting implements RoutingTable {
     return Promise.all(peers.map((peer) => this.#withAddresses(peer)));
   }
 
-  failed(peer: Peer): void {
-    this.#remove(peerIdFromString(peer.id));
+  answered(peer: Peer): void {
+    this.#change(peer.id, async (peerId) => {
+      if ((await this.#table.find(peerId)) === undefined) await this.#table.add(peerId);
+    });
   }
 
-  #remove(peer: PeerId): void {
-    this.#table.remove(peer).catch((error: unknown) => {
-      this.#logger.debug({ peer: peer.toString(), reason: messageOf(error) }, 'peer not removed');
+  failed(peer: Peer): void {
+    this.#change(peer.id, (peerId) => this.#table.remove(peerId));
+  }
+
+  #change(id: string, change: (peerId: PeerId) => Promise<void>): void {
+    change(peerIdFromString(id)).catch((error: unknown) => {
+      this.#logger.debug({ peer: id, reason: messageOf(error) }, 'routing table not changed');
     });
   }
 

@@ -13,6 +13,8 @@ import type { Identity } from './identity.ts';
 export interface KadTable {
   readonly size: number;
   closestPeers(key: Uint8Array, options: { count: number }): PeerId[];
+  find(peer: PeerId): Promise<PeerId | undefined>;
+  add(peer: PeerId): Promise<void>;
   remove(peer: PeerId): Promise<void>;
   addEventListener(event: 'peer:add', listener: () => void): void;
 }
@@ -85,6 +87,6 @@ function isKadTable(table: unknown): table is KadTable {
   return (
     typeof table === 'object' &&
     table !== null &&
-    ['closestPeers', 'remove', 'addEventListener'].every((name) => name in table)
+    ['closestPeers', 'find', 'add', 'remove', 'addEventListener'].every((name) => name in table)
   );
 }

@@ -1,12 +1,15 @@
-import type { Clock } from './clock.ts';
+import type { Clock, Timer } from './clock.ts';
 import { compareDistance, peerKey, type KadKey } from './kad-key.ts';
 import type { Peer } from './protocol/messages.ts';
 import type { PeerTransport, RoutingTable } from './protocol/peer-transport.ts';
 
 /** How many peers are asked at a time (Kademlia's alpha). */
 const ALPHA = 3;
-/** A peer silent for this long is passed over: the lookup goes on as if it were not there. */
-const PATIENCE_MS = 400;
+/** With no progress for this many times the slowest answer so far, the silent are passed over. */
+const PATIENCE_FACTOR = 4;
+const MIN_PATIENCE_MS = 150;
+/** Before the first answer nothing is known of the network's speed. */
+const FIRST_PATIENCE_MS = 400;
 
 /** What an iterative lookup found. */
 export interface LookupResult {
@@ -16,7 +19,10 @@ export interface LookupResult {
   readonly missing: readonly Peer[];
 }
 
-type Standing = 'unasked' | 'asked' | 'slow' | 'answered' | 'failed';
+/**
+ * `passed-over`: asked, not waited for any longer, welcome when it answers in time after all.
+ */
+type Standing = 'unasked' | 'asked' | 'passed-over' | 'answered' | 'failed';
 
 interface Candidate {
   readonly peer: Peer;
@@ -32,12 +38,14 @@ export interface LookupContext {
   readonly routing: RoutingTable;
   readonly clock: Clock;
   readonly requestTimeoutMs: number;
+  /** Peers that did not answer lately: asked again, but never waited for. */
+  readonly isSuspect: (peer: Peer) => boolean;
 }
 
 /**
  * The iterative FIND_NODE of Kademlia (Maymounkov and Mazieres 2002, section 2.3), which ends when
- * the `count` closest candidates have answered. A hung peer costs `PATIENCE_MS`, not its timeout,
- * and is asked beside others, so that it seldom costs even that.
+ * the `count` closest candidates have answered. A hung peer is passed over after a short patience
+ * instead of its full timeout, and as a known suspect it costs nothing at all.
  */
 export function lookup(
   context: LookupContext,
@@ -54,7 +62,9 @@ class Lookup {
   /** All peers heard of, closest first. */
   readonly #candidates: Candidate[] = [];
   readonly #known = new Set<string>();
-  #finish: (result: LookupResult) => void = () => undefined;
+  readonly #result = Promise.withResolvers<LookupResult>();
+  #patience: Timer | undefined;
+  #slowestAnswerMs: number | undefined;
   #finished = false;
 
   constructor(context: LookupContext, target: KadKey, count: number) {
@@ -65,12 +75,9 @@ class Lookup {
 
   async run(): Promise<LookupResult> {
     // Twice the count, so that the failure of a whole neighbourhood leaves others to start from.
-    const start = await this.#context.routing.closest(this.#target, 2 * this.#count);
-    this.#hear(start);
-    return new Promise((resolve) => {
-      this.#finish = resolve;
-      this.#step();
-    });
+    this.#hear(await this.#context.routing.closest(this.#target, 2 * this.#count));
+    this.#step();
+    return this.#result.promise;
   }
 
   #hear(peers: readonly Peer[]): void {
@@ -84,54 +91,78 @@ class Lookup {
 
   #step(): void {
     if (this.#finished) return;
-    // Those passed over leave their place to the next closest.
-    const closest = this.#candidates
-      .filter(({ standing }) => standing !== 'failed' && standing !== 'slow')
-      .slice(0, this.#count);
-    if (closest.every(({ standing }) => standing === 'answered')) {
-      this.#finished = true;
-      this.#finish({
-        closest: closest.map(({ peer }) => peer),
-        missing: this.#missing(),
-      });
-      return;
-    }
-    let inFlight = closest.filter(({ standing }) => standing === 'asked').length;
-    for (const candidate of closest) {
-      if (inFlight >= ALPHA) break;
+    this.#patience?.cancel();
+    const waitedFor = this.#closestWaitedFor();
+    let inFlight = waitedFor.filter(({ standing }) => standing === 'asked').length;
+    for (const candidate of waitedFor) {
       if (candidate.standing !== 'unasked') continue;
-      inFlight += 1;
-      void this.#ask(candidate);
+      if (this.#context.isSuspect(candidate.peer)) {
+        void this.#ask(candidate, 'passed-over');
+      } else if (inFlight < ALPHA) {
+        inFlight += 1;
+        void this.#ask(candidate, 'asked');
+      }
+    }
+    // Suspects have left their places to the next closest: look again.
+    const closest = this.#closestWaitedFor();
+    if (closest.some(({ standing }) => standing === 'unasked') && inFlight < ALPHA) {
+      this.#step();
+    } else if (closest.every(({ standing }) => standing === 'answered')) {
+      this.#finishUnlessStillHoping(closest);
+    } else {
+      this.#bePatient();
     }
   }
 
-  #missing(): Peer[] {
+  /** The closest ones that count; those that failed or are passed over leave their place to the next. */
+  #closestWaitedFor(): Candidate[] {
     return this.#candidates
-      .slice(0, this.#count)
-      .filter(({ standing }) => standing === 'failed' || standing === 'slow')
-      .map(({ peer }) => peer);
+      .filter(({ standing }) => standing !== 'failed' && standing !== 'passed-over')
+      .slice(0, this.#count);
   }
 
-  async #ask(candidate: Candidate): Promise<void> {
-    const { transport, routing, clock, requestTimeoutMs } = this.#context;
-    candidate.standing = 'asked';
-    const patience = clock.after(PATIENCE_MS, () => {
-      candidate.standing = 'slow';
+  #finishUnlessStillHoping(closest: readonly Candidate[]): void {
+    const hoping = this.#candidates.some(({ standing }) => standing === 'passed-over');
+    // With nobody else there, even a slow peer is worth its full timeout.
+    if (closest.length === 0 && hoping) return;
+    this.#finished = true;
+    const missing = this.#candidates
+      .slice(0, this.#count)
+      .filter(({ standing }) => standing === 'failed' || standing === 'passed-over');
+    this.#result.resolve({
+      closest: closest.map(({ peer }) => peer),
+      missing: missing.map(({ peer }) => peer),
+    });
+  }
+
+  #bePatient(): void {
+    const ms =
+      this.#slowestAnswerMs === undefined
+        ? FIRST_PATIENCE_MS
+        : Math.max(MIN_PATIENCE_MS, PATIENCE_FACTOR * this.#slowestAnswerMs);
+    this.#patience = this.#context.clock.after(ms, () => {
+      for (const candidate of this.#candidates) {
+        if (candidate.standing === 'asked') candidate.standing = 'passed-over';
+      }
       this.#step();
     });
+  }
+
+  async #ask(candidate: Candidate, standing: 'asked' | 'passed-over'): Promise<void> {
+    const { transport, routing, clock, requestTimeoutMs } = this.#context;
+    const { peer } = candidate;
+    candidate.standing = standing;
+    const started = clock.now();
     try {
-      const { closer } = await transport.request<'find-node'>(
-        candidate.peer,
-        { op: 'find-node', key: this.#target },
-        requestTimeoutMs,
-      );
+      const request = { op: 'find-node', key: this.#target } as const;
+      const { closer } = await transport.request<'find-node'>(peer, request, requestTimeoutMs);
       candidate.standing = 'answered';
+      this.#slowestAnswerMs = Math.max(this.#slowestAnswerMs ?? 0, clock.now() - started);
+      routing.answered(peer);
       this.#hear(closer);
     } catch {
       candidate.standing = 'failed';
-      routing.failed(candidate.peer);
-    } finally {
-      patience.cancel();
+      routing.failed(peer);
     }
     this.#step();
   }

@@ -6,11 +6,9 @@ import { RegistryError } from './errors.ts';
 import { generateIdentity, loadOrCreateKey, type Identity } from './identity.ts';
 import { KadRouting } from './kad-routing.ts';
 import { startLibp2p } from './libp2p-node.ts';
-import { lookup } from './lookup.ts';
-import { peerKey } from './kad-key.ts';
 import { Libp2pTransport } from './protocol/libp2p-transport.ts';
 import type { Peer } from './protocol/messages.ts';
-import { Replicas, REPLICATION } from './replicas.ts';
+import { Replicas } from './replicas.ts';
 import { diskStore, memoryStore, type Store } from './store.ts';
 import { createTableHost } from './table-host.ts';
 import { Tables } from './tables.ts';
@@ -97,23 +95,13 @@ export async function createRegistryNode(options: RegistryNodeOptions): Promise<
     cleanup.push(() => replicas.close());
     cleanup.push(() => transport.close());
 
-    const selfLookup = async (): Promise<void> => {
-      const context = {
-        self: identity.peerId,
-        transport,
-        routing,
-        clock,
-        requestTimeoutMs: REQUEST_TIMEOUT_MS,
-      };
-      await lookup(context, peerKey(identity.peerId), REPLICATION);
-    };
     const bootstrap = new Bootstrap({
       addresses: options.bootstrap,
       libp2p,
       routing,
       clock,
       logger,
-      refresh: selfLookup,
+      refresh: () => replicas.refreshNeighbours(),
       firstRefreshMs: FIRST_SELF_LOOKUP_MS,
       refreshIntervalMs: SELF_LOOKUP_INTERVAL_MS,
     });

@@ -129,6 +129,12 @@ class KeyedPublisher implements Publisher {
     if (servers.length === 0) {
       throw new RegistryError('NO_SERVERS', `no server given for ${appliance} ${version}`);
     }
+    if (this.#init.node.tables.isCutOff) {
+      throw new RegistryError(
+        'REGISTRY_UNREACHABLE',
+        'no other registry node answers: nobody would see what is published now',
+      );
+    }
     await this.#marks.set(appliance, version);
     await Promise.all(servers.map((address) => this.#verify(address, version)));
     const now = this.#init.node.clock.now();
@@ -258,8 +264,9 @@ class KeyedPublisher implements Publisher {
   /** The record to build on: the newest of the DHT's and our own, which may be the only one left. */
   async #newest(appliance: string): Promise<Latest | undefined> {
     const { tables } = this.#init.node;
-    const { record } = await tables.getLatest(appliance);
-    return (record ?? tables.newestSeen(appliance))?.payload;
+    const { record, expired } = await tables.getLatest(appliance);
+    const known = [record, expired, tables.newestSeen(appliance)].filter((r) => r !== undefined);
+    return known.sort((a, b) => b.payload.seq - a.payload.seq)[0]?.payload;
   }
 
   async #writeLatest(payload: Latest): Promise<SignedLatest> {

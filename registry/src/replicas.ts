@@ -11,6 +11,8 @@ import { answersOf, errorsOf, gather, writeQuorum, type Outcome } from './quorum
 export const REPLICATION = 8;
 /** How long a peer that stopped answering still counts as a member of the network. */
 const MEMORY_OF_ABSENT_MS = 3600 * 1000;
+/** How long a peer that stopped answering is asked without being waited for. */
+const SUSPICION_MS = 60 * 1000;
 /** Bounds the memory of absent peers. */
 const MAX_ABSENT = 1024;
 
@@ -51,14 +53,9 @@ export class Replicas {
 
   /** @throws RegistryError REGISTRY_UNREACHABLE when no node at all answers */
   async place(key: KadKey): Promise<Placement> {
-    const { host, routing, transport, clock, requestTimeoutMs } = this.#init;
+    const { host } = this.#init;
     const self = this.#init.self();
-    const context = { self: self.id, routing, transport, clock, requestTimeoutMs };
-    const { closest, missing } = await lookup(context, key, REPLICATION);
-    for (const peer of closest) this.#absent.delete(peer.id);
-    for (const peer of missing) this.#absent.set(peer.id, { peer, at: clock.now() });
-    this.#forgetLongAbsent();
-
+    const closest = await this.#lookup(key);
     const candidates = host === undefined ? [...closest] : [...closest, self];
     const replicas = byDistance(key, candidates).slice(0, REPLICATION);
     if (replicas.length === 0) {
@@ -70,6 +67,11 @@ export class Replicas {
     const absent = [...this.#absent.values()].map(({ peer }) => peer);
     const members = byDistance(key, [...replicas, ...absent]).slice(0, REPLICATION);
     return { replicas, missing: members.filter(({ id }) => this.#absent.has(id)) };
+  }
+
+  /** Looks the node itself up, which fills its routing table with its neighbours. */
+  async refreshNeighbours(): Promise<void> {
+    await this.#lookup(peerKey(this.#init.self().id));
   }
 
   /** One request to one replica; to this node itself without the network. */
@@ -141,6 +143,21 @@ export class Replicas {
   /** Resolves when nothing goes on in the background any more. */
   async close(): Promise<void> {
     while (this.#background.size > 0) await Promise.all(this.#background);
+  }
+
+  async #lookup(key: KadKey): Promise<readonly Peer[]> {
+    const { routing, transport, clock, requestTimeoutMs } = this.#init;
+    const isSuspect = ({ id }: Peer): boolean => {
+      const absent = this.#absent.get(id);
+      return absent !== undefined && absent.at > clock.now() - SUSPICION_MS;
+    };
+    const self = this.#init.self().id;
+    const context = { self, routing, transport, clock, requestTimeoutMs, isSuspect };
+    const { closest, missing } = await lookup(context, key, REPLICATION);
+    for (const peer of closest) this.#absent.delete(peer.id);
+    for (const peer of missing) this.#absent.set(peer.id, { peer, at: clock.now() });
+    this.#forgetLongAbsent();
+    return closest;
   }
 
   #forgetLongAbsent(): void {

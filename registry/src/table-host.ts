@@ -23,7 +23,7 @@ export function createTableHost(store: Store, routing: RoutingTable, clock: Cloc
       closer: await routing.closest(key, MAX_CLOSER_PEERS),
     }),
     'get-latest': async (_from, { appliance }) => ({
-      record: latest.get(appliance)?.bytes ?? null,
+      record: latest.get(appliance) ?? null,
     }),
     'put-latest': async (_from, { appliance, record }) => {
       await latest.put(appliance, record);

@@ -22,6 +22,8 @@ export interface ReadReport {
 /** The newest acceptable `latest` record, if any node had one. */
 export interface LatestRead extends ReadReport {
   readonly record: SignedLatest | undefined;
+  /** The newest one that is refused only because it expired: what its publisher builds on. */
+  readonly expired: SignedLatest | undefined;
 }
 
 /** The servers of a version, publisher-endorsed first; tombstones are applied and left out. */
@@ -109,12 +111,18 @@ export class Tables {
       (sofar) => answersOf(sofar).length >= quorum && judge(sofar).record !== undefined,
       async (all) => {
         const { record } = judge(all);
-        if (record !== undefined) await this.#repair(record, all);
+        if (record !== undefined) await this.#repairLatest(record, all);
       },
     );
-    const { record, refusals } = judge(outcomes);
+    const { record, expired, refusals } = judge(outcomes);
     if (record !== undefined) await this.#raiseFloor(record);
-    return { record, refusals, answered: answersOf(outcomes).length, replicas: replicas.length };
+    return {
+      record,
+      expired,
+      refusals,
+      answered: answersOf(outcomes).length,
+      replicas: replicas.length,
+    };
   }
 
   /** On how many of its nodes exactly this record is found, asking all of them. */
@@ -151,28 +159,20 @@ export class Tables {
   async getServerRecords(appliance: string, version: string): Promise<ServersRead> {
     const { replicas } = await this.#replicas.place(serversKey(appliance, version));
     const quorum = readQuorum(replicas.length);
+    const judge = (outcomes: readonly Outcome<Peer, ResponseOf<'get-servers'>>[]) =>
+      this.#newestOfEachServer(appliance, version, outcomes);
     const outcomes = await this.#replicas.read<'get-servers'>(
       replicas,
       { op: 'get-servers', appliance, version },
       (sofar) =>
         answersOf(sofar).filter(({ answer }) => answer.records.length > 0).length >= quorum,
+      (all) => this.#repairServers([...judge(all).newest.values()], all),
     );
-    const answers = answersOf(outcomes);
-    const refusals: RecordRefusal[] = [];
-    const newest = new Map<string, SignedServerEntry>();
-    const context = { appliance, version, now: this.#clock.now() };
-    for (const bytes of answers.flatMap(({ answer }) => answer.records)) {
-      const entry = refusalsTo(refusals, () => validateServerEntry(bytes, context));
-      if (entry === undefined) continue;
-      const held = newest.get(entry.payload.server);
-      if (held === undefined || held.payload.seq < entry.payload.seq) {
-        newest.set(entry.payload.server, entry);
-      }
-    }
+    const { newest, refusals } = judge(outcomes);
     const entries = [...newest.values()].sort(
       (a, b) => Number(isEndorsed(b)) - Number(isEndorsed(a)),
     );
-    return { entries, refusals, answered: answers.length, replicas: replicas.length };
+    return { entries, refusals, answered: answersOf(outcomes).length, replicas: replicas.length };
   }
 
   /** On how many of its nodes exactly this entry is found, asking all of them. */
@@ -239,14 +239,22 @@ export class Tables {
   #newest(
     appliance: string,
     outcomes: readonly Outcome<Peer, ResponseOf<'get-latest'>>[],
-  ): { record: SignedLatest | undefined; refusals: RecordRefusal[] } {
+  ): Pick<LatestRead, 'record' | 'expired'> & { refusals: RecordRefusal[] } {
     const refusals: RecordRefusal[] = [];
     let record: SignedLatest | undefined;
+    let expired: SignedLatest | undefined;
     for (const { answer } of answersOf(outcomes)) {
       const bytes = answer.record;
       if (bytes === null || (record !== undefined && sameBytes(record.bytes, bytes))) continue;
       const judged = refusalsTo(refusals, () => this.#judgeLatest(appliance, bytes));
-      if (judged === undefined) continue;
+      if (judged === undefined) {
+        // EXPIRED is judged last: everything else about it is in order.
+        if (refusals.at(-1)?.code === 'EXPIRED') {
+          const old = openLatest(bytes, appliance);
+          if (expired === undefined || expired.payload.seq < old.payload.seq) expired = old;
+        }
+        continue;
+      }
       if (record?.payload.seq === judged.payload.seq) {
         refusals.push(
           new RecordRefusal(
@@ -257,10 +265,53 @@ export class Tables {
       }
       if (record === undefined || record.payload.seq < judged.payload.seq) record = judged;
     }
-    return { record, refusals };
+    return { record, expired, refusals };
   }
 
-  async #repair(
+  #newestOfEachServer(
+    appliance: string,
+    version: string,
+    outcomes: readonly Outcome<Peer, ResponseOf<'get-servers'>>[],
+  ): { newest: ReadonlyMap<string, SignedServerEntry>; refusals: RecordRefusal[] } {
+    const refusals: RecordRefusal[] = [];
+    const newest = new Map<string, SignedServerEntry>();
+    const judged = new Set<string>();
+    const context = { appliance, version, now: this.#clock.now() };
+    for (const bytes of answersOf(outcomes).flatMap(({ answer }) => answer.records)) {
+      // The replicas mostly hold the same bytes: one signature check is enough for all.
+      const name = Buffer.from(bytes).toString('latin1');
+      if (judged.has(name)) continue;
+      judged.add(name);
+      const entry = refusalsTo(refusals, () => validateServerEntry(bytes, context));
+      if (entry === undefined) continue;
+      const held = newest.get(entry.payload.server);
+      if (held === undefined || held.payload.seq < entry.payload.seq) {
+        newest.set(entry.payload.server, entry);
+      }
+    }
+    return { newest, refusals };
+  }
+
+  async #repairServers(
+    entries: readonly SignedServerEntry[],
+    outcomes: readonly Outcome<Peer, ResponseOf<'get-servers'>>[],
+  ): Promise<void> {
+    const repairs = answersOf(outcomes).flatMap(({ replica, answer }) =>
+      entries
+        .filter(({ bytes }) => !answer.records.some((held) => sameBytes(held, bytes)))
+        .map(({ payload: { appliance, version }, bytes: record }) =>
+          this.#replicas.ask<'put-server'>(replica, {
+            op: 'put-server',
+            appliance,
+            version,
+            record,
+          }),
+        ),
+    );
+    await Promise.allSettled(repairs);
+  }
+
+  async #repairLatest(
     record: SignedLatest,
     outcomes: readonly Outcome<Peer, ResponseOf<'get-latest'>>[],
   ): Promise<void> {

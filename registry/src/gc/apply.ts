@@ -1,5 +1,5 @@
 import { sleep } from '../clock.ts';
-import { RegistryError } from '../errors.ts';
+import { messageOf, RegistryError } from '../errors.ts';
 import type { RegistryNode } from '../node.ts';
 import type { Publisher, RetiredVersion } from '../publisher.ts';
 import { formatServerAddress } from '../records/server-address.ts';
@@ -62,7 +62,10 @@ export async function applyGc(options: ApplyGcOptions): Promise<GcReport> {
       resurrected: used.map(({ entry }) => entry.version),
     };
   } catch (error) {
-    await publisher.restore(appliance, retired);
+    // In doubt nothing was deleted and nothing stays retired; what counts is why gc stopped.
+    await publisher.restore(appliance, retired).catch((failure: unknown) => {
+      node.logger.error({ appliance, versions, reason: messageOf(failure) }, 'not restored');
+    });
     throw error;
   }
 }

@@ -23,6 +23,8 @@ export interface PeerTransport {
 export interface RoutingTable {
   /** Up to `count` known peers, closest to `key` first; never the node itself. */
   closest(key: KadKey, count: number): Promise<Peer[]>;
+  /** Tells that a peer answered, so that it enters the table if there is room. */
+  answered(peer: Peer): void;
   /** Tells that a peer did not answer, so that it leaves the table. */
   failed(peer: Peer): void;
 }

@@ -1,6 +1,6 @@
 import type { Clock } from '../clock.ts';
 import { latestKey } from '../kad-key.ts';
-import { openLatest, validateLatest, type SignedLatest } from '../records/latest.ts';
+import { openLatest, validateLatest } from '../records/latest.ts';
 import { sameBytes } from '../records/signed-record.ts';
 import type { Store } from '../store.ts';
 
@@ -14,10 +14,9 @@ export class LatestTable {
     this.#clock = clock;
   }
 
-  /** What is held; it may have expired, because it is the floor of `seq` too. */
-  get(appliance: string): SignedLatest | undefined {
-    const bytes = this.#store.get(storeKey(appliance));
-    return bytes === undefined ? undefined : openLatest(bytes, appliance);
+  /** What is held; it may have expired, because it is the floor of `seq` too. Readers judge it themselves. */
+  get(appliance: string): Uint8Array | undefined {
+    return this.#store.get(storeKey(appliance));
   }
 
   /**
@@ -27,8 +26,9 @@ export class LatestTable {
    */
   async put(appliance: string, bytes: Uint8Array): Promise<void> {
     const held = this.get(appliance);
-    const record = validateLatest(bytes, { appliance, now: this.#clock.now(), floor: held });
-    if (held !== undefined && sameBytes(held.bytes, record.bytes)) return;
+    if (held !== undefined && sameBytes(held, bytes)) return;
+    const floor = held === undefined ? undefined : openLatest(held, appliance);
+    const record = validateLatest(bytes, { appliance, now: this.#clock.now(), floor });
     // No await between the check above and the store taking the value: puts cannot overtake each other.
     await this.#store.put(storeKey(appliance), record.bytes);
   }

@@ -1,0 +1,54 @@
+import swagger from '@fastify/swagger';
+import swaggerUi from '@fastify/swagger-ui';
+import type { FastifyInstance } from 'fastify';
+import { jsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-provider-zod';
+
+/** The page loads nothing from elsewhere; Swagger UI sets styles on elements and draws with data URLs. */
+const CONTENT_SECURITY_POLICY = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self' 'unsafe-inline'",
+  "img-src 'self' data:",
+  "font-src 'self' data:",
+  "connect-src 'self'",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+].join('; ');
+
+/**
+ * Serves the OpenAPI document of the routes that are registered after it: at `/docs` as a page,
+ * at `/docs/json` and `/docs/yaml` for programs.
+ */
+export async function serveDocumentation(app: FastifyInstance, version: string): Promise<void> {
+  await app.register(swagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: {
+        title: 'rowfs',
+        description: 'What a node of the registry, and the proxies of its process, know and do.',
+        version,
+      },
+      tags: [
+        { name: 'appliances', description: 'Read through the registry, not only from this node.' },
+        { name: 'node', description: 'This node.' },
+        { name: 'sessions', description: 'What the proxies of this process serve.' },
+      ],
+    },
+    transform: jsonSchemaTransform,
+    transformObject: (document) => withoutUnused(jsonSchemaTransformObject(document)),
+  });
+  await app.register(swaggerUi, { routePrefix: '/docs', staticCSP: CONTENT_SECURITY_POLICY });
+}
+
+type Document = ReturnType<typeof jsonSchemaTransformObject>;
+
+/** Every named schema comes once as an input and once as an output; only one of them is ever meant. */
+function withoutUnused(document: Document): Document {
+  if (!('components' in document) || document.components?.schemas === undefined) return document;
+  const text = JSON.stringify(document);
+  for (const name of Object.keys(document.components.schemas)) {
+    if (!text.includes(`"#/components/schemas/${name}"`)) delete document.components.schemas[name];
+  }
+  return document;
+}

@@ -1,0 +1,44 @@
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
+import { z } from 'zod';
+import { ProblemError, problemResponses } from './problem.ts';
+import { sessionSchema, type SessionSource } from './session.ts';
+
+const sessionsSchema = z
+  .strictObject({ sessions: z.array(sessionSchema) })
+  .meta({ id: 'Sessions' });
+
+/** What the proxies of this process do. */
+export function sessionRoutes(source: SessionSource): FastifyPluginAsyncZod {
+  return async (app) => {
+    app.get(
+      '/sessions',
+      {
+        schema: {
+          summary: 'The mounted appliances of this process',
+          tags: ['sessions'],
+          response: { 200: sessionsSchema },
+        },
+      },
+      async () => ({ sessions: [...source.sessions()] }),
+    );
+
+    app.get(
+      '/sessions/:id',
+      {
+        schema: {
+          summary: 'One mounted appliance',
+          tags: ['sessions'],
+          params: z.object({ id: z.string().min(1) }),
+          response: { 200: sessionSchema, ...problemResponses(404) },
+        },
+      },
+      async ({ params: { id } }) => {
+        const session = source.sessions().find((each) => each.id === id);
+        if (session === undefined) {
+          throw new ProblemError(404, 'SESSION_NOT_FOUND', `this process has no session ${id}`);
+        }
+        return session;
+      },
+    );
+  };
+}

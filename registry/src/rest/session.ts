@@ -1,0 +1,67 @@
+import { z } from 'zod';
+import { countSchema, staleSinceSchema, timeSchema } from './schemas.ts';
+
+const milliseconds = z.number().min(0);
+
+const sessionServerSchema = z.strictObject({
+  address: z.string().meta({ description: '`host:port:/path`' }),
+  state: z.enum(['connecting', 'healthy', 'demoted']),
+  current: z.boolean().meta({ description: 'Whether calls go to this server now.' }),
+  since: timeSchema.meta({ description: 'When it came into this state.' }),
+  calls: countSchema,
+  failures: countSchema,
+  latencyMs: milliseconds.nullable(),
+  lastError: z.strictObject({ code: z.string(), message: z.string() }).nullable(),
+});
+
+const procedureCountsSchema = z.strictObject({
+  name: z.string().meta({ description: 'A procedure of RFC 1813, e.g. `readdirplus`.' }),
+  calls: countSchema,
+  inFlight: countSchema,
+  errors: z.record(z.string(), countSchema).meta({
+    description: 'Calls answered with a status that is not OK, by the name of the status.',
+  }),
+  rejected: countSchema.meta({ description: 'Calls that got no answer.' }),
+  bytesRead: countSchema,
+  bytesWritten: countSchema,
+  latencyMs: z.strictObject({
+    mean: milliseconds,
+    p50: milliseconds,
+    p90: milliseconds,
+    p99: milliseconds,
+    max: milliseconds,
+  }),
+});
+
+/** One mounted appliance: what a proxy of this process serves, from where, and how it goes. */
+export const sessionSchema = z
+  .strictObject({
+    id: z.string(),
+    appliance: z.string().nullable().meta({ description: 'Null for a plain NFSv3 export.' }),
+    version: z.string().nullable(),
+    staleSince: staleSinceSchema,
+    address: z.strictObject({ host: z.string(), port: z.int(), mountPort: z.int() }).meta({
+      description: 'Where clients mount from.',
+    }),
+    mountCommand: z.string(),
+    shadow: z
+      .strictObject({ directory: z.string(), bytes: countSchema })
+      .meta({ description: 'Where redirected writes are kept, and how much they take.' }),
+    servers: z.array(sessionServerSchema),
+    procedures: z
+      .strictObject({
+        client: z.array(procedureCountsSchema),
+        server: z.array(procedureCountsSchema),
+      })
+      .meta({ description: 'What clients asked of the proxy, and what it asked of the servers.' }),
+  })
+  .meta({ id: 'Session' });
+
+export type Session = z.infer<typeof sessionSchema>;
+export type SessionServer = z.infer<typeof sessionServerSchema>;
+export type ProcedureCounts = z.infer<typeof procedureCountsSchema>;
+
+/** What the proxies of this process do, as they know it; a plain node has none. */
+export interface SessionSource {
+  sessions(): readonly Session[];
+}
