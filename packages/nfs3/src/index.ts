@@ -90,3 +90,11 @@ export {
 } from './local-directory/local-directory.ts';
 export { LocalDirectoryError, type LocalDirectoryErrorCode } from './local-directory/error.ts';
 export { checkAccess, mayRead, mayWrite, mayUnlink, actsAsOwner } from './permissions.ts';
+export {
+  type LatencySummary,
+  type ProcedureStatistics,
+  statistics,
+  type Statistics,
+  type StatisticsName,
+  type StatisticsSnapshot,
+} from './layers/statistics.ts';

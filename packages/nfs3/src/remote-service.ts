@@ -4,9 +4,12 @@ import { codecs, everyProcedure } from './every-procedure.ts';
 import type { ExportEntry } from './mount/export.ts';
 import { mountProcedures } from './mount/table.ts';
 import type { Dirpath } from './mount/types.ts';
+import type { Fsinfo } from './procedures/fsinfo.ts';
+import { MAX_TRANSFER_BYTES } from './procedures/procedure.ts';
 import { MOUNT3_PROGRAM, NFS3_PROGRAM } from './programs.ts';
 import { ProgramClient, type RemoteHost } from './remote/program-client.ts';
 import type { Nfs3Context, Nfs3Service } from './service.ts';
+import { Nfsstat3 } from './status.ts';
 
 export interface RemoteServiceOptions {
   readonly host: string;
@@ -66,13 +69,25 @@ export function connectNfs3(options: RemoteServiceOptions): RemoteNfs3Service {
     } catch (error) {
       const absent = error instanceof RpcError && error.code === 'PROG_UNAVAIL';
       if (!absent || !mountIsAGuess) throw error;
-      return mountElsewhere.call(codec, args, ctx);
+    }
+    try {
+      return await mountElsewhere.call(codec, args, ctx);
+    } catch (error) {
+      if (!(error instanceof RpcError)) throw error;
+      const message = `MOUNT is not at port ${options.port}, and asking the portmapper for another: ${error.message}`;
+      throw new RpcError(error.code, `${message} (mountPort says where it is)`, { cause: error });
     }
   };
 
   const { mnt, umnt, export: exportList } = mountProcedures;
   return {
     ...everyProcedure((procedure, args, ctx) => nfs.call(codecs[procedure], args, ctx)),
+    read: (args, ctx) =>
+      nfs.call(codecs.read, { ...args, count: Math.min(args.count, MAX_TRANSFER_BYTES) }, ctx),
+    async fsinfo(args, ctx) {
+      const result = await nfs.call(codecs.fsinfo, args, ctx);
+      return result.status === Nfsstat3.OK ? { ...result, ...transferSizes(result) } : result;
+    },
     null: (ctx) => nfs.null(ctx),
     mount: (dirpath, ctx) => callMount(mnt, dirpath, ctx),
     unmount: (dirpath, ctx) => callMount(umnt, dirpath, ctx),
@@ -80,5 +95,21 @@ export function connectNfs3(options: RemoteServiceOptions): RemoteNfs3Service {
     async close() {
       await Promise.all([nfs.close(), mount.close(), mountElsewhere.close()]);
     },
+  };
+}
+
+/** What the server takes in one call, as far as this codec does: some servers say 64 MiB. */
+function transferSizes({
+  rtmax,
+  rtpref,
+  wtmax,
+  wtpref,
+}: Fsinfo): Pick<Fsinfo, 'rtmax' | 'rtpref' | 'wtmax' | 'wtpref'> {
+  const atMost = (bytes: number): number => Math.min(bytes, MAX_TRANSFER_BYTES);
+  return {
+    rtmax: atMost(rtmax),
+    rtpref: atMost(rtpref),
+    wtmax: atMost(wtmax),
+    wtpref: atMost(wtpref),
   };
 }

@@ -10,10 +10,10 @@ export interface ProcedureCodec<Args, Res> {
   readonly number: number;
   /** False when running it twice is not the same as once: its replies are kept for re-sent calls. */
   readonly idempotent: boolean;
-  readArgs(reader: XdrReader): Args;
-  writeArgs(writer: XdrWriter, args: Args): void;
-  readResult(reader: XdrReader): Res;
-  writeResult(writer: XdrWriter, result: Res): void;
+  readonly readArgs: (reader: XdrReader) => Args;
+  readonly writeArgs: (writer: XdrWriter, args: Args) => void;
+  readonly readResult: (reader: XdrReader) => Res;
+  readonly writeResult: (writer: XdrWriter, result: Res) => void;
 }
 
 /** The most bytes that one READ or WRITE may carry here; FSINFO tells it to clients. */

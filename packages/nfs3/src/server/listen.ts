@@ -28,8 +28,10 @@ export interface Nfs3Listener {
   readonly host: string;
   readonly port: number;
   readonly mountPort: number;
+  /** Where the portmapper listens, if there is one. */
+  readonly portmapPort: number | undefined;
   /** Ends what was opened for it; the service stays open. */
-  close(): Promise<void>;
+  readonly close: () => Promise<void>;
 }
 
 /**
@@ -66,14 +68,22 @@ export async function listenNfs3(options: Nfs3ListenOptions): Promise<Nfs3Listen
           host,
           port: options.mountPort,
         });
+    let portmapPort: number | undefined;
     if (options.portmapPort !== undefined) {
       const mappings = [
         { ...NFS3_PROGRAM, protocol: 'tcp' as const, port: bound.port },
         { ...MOUNT3_PROGRAM, protocol: 'tcp' as const, port: mountBound.port },
       ];
-      opened.push(await listenPortmapper({ host, port: options.portmapPort, mappings, logger }));
+      const portmapper = await listenPortmapper({
+        host,
+        port: options.portmapPort,
+        mappings,
+        logger,
+      });
+      opened.push(portmapper);
+      portmapPort = portmapper.address.port;
     }
-    return { host: bound.host, port: bound.port, mountPort: mountBound.port, close };
+    return { ...bound, mountPort: mountBound.port, portmapPort, close };
   } catch (error) {
     await close();
     throw error;

@@ -1,8 +1,7 @@
 import { RpcError, type RpcProcedure, type RpcProgram } from '@rowfs/oncrpc';
 import type { Logger } from 'pino';
-import { type ArgsOf, codecs, type Procedures, type ResultOf } from '../every-procedure.ts';
+import { codecs, type Procedures, type ResultOf } from '../every-procedure.ts';
 import { failure } from '../failure.ts';
-import type { ProcedureCodec } from '../procedures/procedure.ts';
 import { procedureNames, type ProcedureName } from '../procedures/table.ts';
 import { NFS3_PROGRAM } from '../programs.ts';
 import { Nfsstat3, type Nfsstat3Error } from '../status.ts';
@@ -17,17 +16,18 @@ import { Nfsstat3, type Nfsstat3Error } from '../status.ts';
 export function nfs3Program(service: Procedures, logger: Logger): RpcProgram {
   const byNumber = procedureNames.map((name): [number, RpcProcedure] => [
     codecs[name].number,
-    rpcProcedure(name, codecs[name], service, logger),
+    rpcProcedure(name, service, logger),
   ]);
   return { ...NFS3_PROGRAM, name: 'NFS', procedures: new Map(byNumber) };
 }
 
+// eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters -- ties codec to method
 function rpcProcedure<P extends ProcedureName>(
   name: P,
-  codec: ProcedureCodec<ArgsOf<P>, ResultOf<P>>,
   service: Procedures,
   logger: Logger,
 ): RpcProcedure {
+  const codec = codecs[name];
   return {
     name: name.toUpperCase(),
     cacheable: !codec.idempotent,

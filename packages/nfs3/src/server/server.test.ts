@@ -1,0 +1,230 @@
+import assert from 'node:assert/strict';
+import { describe, it, type TestContext } from 'node:test';
+import { RpcClient, RpcError } from '@rowfs/oncrpc';
+import fc from 'fast-check';
+import { codecs } from '../every-procedure.ts';
+import { failure } from '../failure.ts';
+import { mountProcedures } from '../mount/table.ts';
+import { procedureNames, type ProcedureName } from '../procedures/table.ts';
+import { MOUNT3_PROGRAM, NFS3_PROGRAM } from '../programs.ts';
+import { connectNfs3, type RemoteNfs3Service } from '../remote-service.ts';
+import { Mountstat3, Nfsstat3 } from '../status.ts';
+import { argsOf, resultOf } from '../test-support/arbitraries.ts';
+import { ALICE, ctx } from '../test-support/context.ts';
+import { joined } from '../test-support/joined.ts';
+import { createRecorder, type Recorder } from '../test-support/recorder.ts';
+import { listenNfs3, type Nfs3ListenOptions, type Nfs3Listener } from './listen.ts';
+
+interface Served extends Recorder {
+  readonly listener: Nfs3Listener;
+  readonly remote: RemoteNfs3Service;
+}
+
+async function serve(
+  t: TestContext,
+  options: Partial<Omit<Nfs3ListenOptions, 'service'>> = {},
+): Promise<Served> {
+  const recorder = createRecorder();
+  const listener = await listenNfs3({ service: recorder.service, ...options });
+  const remote = connectNfs3({
+    host: listener.host,
+    port: listener.port,
+    mountPort: listener.mountPort,
+  });
+  t.after(async () => {
+    await remote.close();
+    await listener.close();
+  });
+  return { ...recorder, listener, remote };
+}
+
+function rawClient(
+  t: TestContext,
+  port: number,
+  program: typeof NFS3_PROGRAM | typeof MOUNT3_PROGRAM,
+) {
+  const client = new RpcClient({ ...program, connect: { host: '127.0.0.1', port } });
+  t.after(() => client.close());
+  return client;
+}
+
+// eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters -- ties args to method
+function carries<P extends ProcedureName>(procedure: P): void {
+  it(`carries ${procedure} to the service and its answer back`, async (t) => {
+    const { remote, calls, answer } = await serve(t);
+    const property = fc.asyncProperty(
+      argsOf[procedure],
+      resultOf[procedure],
+      async (args, result) => {
+        answer(procedure, result);
+        const answered = await remote[procedure](args as never, ctx);
+        assert.deepEqual(joined(answered), joined(result));
+        const call = calls.at(-1);
+        assert.ok(call);
+        assert.equal(call.procedure, procedure);
+        assert.deepEqual(joined(call.args), joined(args));
+        assert.deepEqual(call.credential, ALICE);
+      },
+    );
+    await fc.assert(property, { numRuns: 25 });
+  });
+}
+
+describe('NFS server and remote service', () => {
+  for (const procedure of procedureNames) carries(procedure);
+
+  it('answers NFS3ERR_JUKEBOX when the service could not reach another server', async (t) => {
+    const { remote, reject } = await serve(t);
+    reject(new RpcError('CONNECTION', 'gone'));
+    for (const procedure of procedureNames) {
+      const [args] = fc.sample(argsOf[procedure] as fc.Arbitrary<never>, 1);
+      const answered = await remote[procedure](args!, ctx);
+      assert.deepEqual(answered, failure(procedure, Nfsstat3.JUKEBOX));
+    }
+    assert.deepEqual(await remote.mount('/', ctx), { status: Mountstat3.IO });
+  });
+
+  it('answers NFS3ERR_SERVERFAULT when the service fails in any other way', async (t) => {
+    const { remote, reject } = await serve(t);
+    reject(new TypeError('a defect'));
+    for (const procedure of procedureNames) {
+      const [args] = fc.sample(argsOf[procedure] as fc.Arbitrary<never>, 1);
+      const answered = await remote[procedure](args!, ctx);
+      assert.deepEqual(answered, failure(procedure, Nfsstat3.SERVERFAULT));
+    }
+    assert.deepEqual(await remote.mount('/', ctx), { status: Mountstat3.SERVERFAULT });
+  });
+
+  it('answers random and truncated arguments with GARBAGE_ARGS or a result, and goes on', async (t) => {
+    const { listener, remote } = await serve(t);
+    const clients = [NFS3_PROGRAM, MOUNT3_PROGRAM].map((p) => rawClient(t, listener.port, p));
+    const words = fc
+      .array(fc.oneof(fc.nat({ max: 70 }), fc.nat({ max: 0xffff_ffff })), { maxLength: 60 })
+      .map((values) => values.map((value) => value >>> 0));
+    const property = fc.asyncProperty(words, fc.nat({ max: 21 }), async (values, number) => {
+      for (const client of clients) {
+        const reply = client.call(number, (w) => values.forEach((value) => w.uint32(value)));
+        const results = await reply.catch((error: unknown) => {
+          assert.ok(error instanceof RpcError);
+          assert.ok(['GARBAGE_ARGS', 'PROC_UNAVAIL'].includes(error.code), error.code);
+          return undefined;
+        });
+        const procedure = procedureNames.find((name) => codecs[name].number === number);
+        if (client !== clients[0] || results === undefined || procedure === undefined) continue;
+        assert.equal(codecs[procedure].readResult(results).status, Nfsstat3.NOTSUPP);
+        results.end();
+      }
+    });
+    await fc.assert(property, { numRuns: 500 });
+    await remote.null(ctx);
+  });
+
+  it('says PROG_UNAVAIL to NFSACL, for which Linux asks', async (t) => {
+    const { listener } = await serve(t);
+    const client = new RpcClient({
+      connect: { host: '127.0.0.1', port: listener.port },
+      program: 100_227,
+      version: 3,
+    });
+    t.after(() => client.close());
+    await assert.rejects(
+      client.call(0, () => undefined),
+      { code: 'PROG_UNAVAIL' },
+    );
+  });
+});
+
+describe('MOUNT server', () => {
+  const handle = Uint8Array.of(1, 2, 3);
+  const mounted = { status: Mountstat3.OK, handle, authFlavors: [1] };
+
+  it('mounts what lies below an export, by its path below the export', async (t) => {
+    const { remote, calls, answerMount } = await serve(t, {
+      exports: ['/vm', '/vm/deep/er/', '/b'],
+    });
+    answerMount(mounted);
+    for (const [dirpath, below] of [
+      ['/vm', '/'],
+      ['/vm/', '/'],
+      ['//vm//etc/./ssh/', '/etc/ssh'],
+      ['/vm/deep', '/deep'],
+      ['/vm/deep/er/x', '/x'],
+      ['/b/c', '/c'],
+    ] as const) {
+      assert.deepEqual(await remote.mount(dirpath, ctx), mounted);
+      assert.equal(calls.at(-1)?.args, below, dirpath);
+    }
+  });
+
+  it('refuses paths outside of the exports, with dots, and not absolute', async (t) => {
+    const { remote, calls, answerMount } = await serve(t, { exports: ['/vm'] });
+    answerMount(mounted);
+    const noent = { status: Mountstat3.NOENT };
+    const inval = { status: Mountstat3.INVAL };
+    assert.deepEqual(await remote.mount('/', ctx), noent);
+    assert.deepEqual(await remote.mount('/vmx', ctx), noent);
+    assert.deepEqual(await remote.mount('/vm/..', ctx), inval);
+    assert.deepEqual(await remote.mount('/vm/../vm', ctx), inval);
+    assert.deepEqual(await remote.mount('vm', ctx), inval);
+    assert.deepEqual(await remote.mount('/vm/a\0b', ctx), inval);
+    assert.deepEqual(await remote.mount('', ctx), inval);
+    assert.equal(calls.length, 0);
+  });
+
+  it('keeps who mounted what until it is unmounted', async (t) => {
+    const { remote, listener, answerMount } = await serve(t);
+    const client = rawClient(t, listener.port, MOUNT3_PROGRAM);
+    const dump = async (): Promise<unknown> =>
+      mountProcedures.dump.readResult(
+        await client.call(mountProcedures.dump.number, () => undefined),
+      );
+    await remote.mount('/refused', ctx);
+    assert.deepEqual(await dump(), []);
+    answerMount(mounted);
+    for (const dirpath of ['/a', '/a/', '/b', '/c']) await remote.mount(dirpath, ctx);
+    const entries = ['/a', '/b', '/c'].map((directory) => ({ hostname: '127.0.0.1', directory }));
+    assert.deepEqual(await dump(), entries);
+    await remote.unmount('/b', ctx);
+    assert.deepEqual(await dump(), [entries[0], entries[2]]);
+    await client.call(mountProcedures.umntall.number, () => undefined);
+    assert.deepEqual(await dump(), []);
+  });
+
+  it('accepts MNT under AUTH_NONE, which boot loaders send', async (t) => {
+    const { listener, calls, answerMount } = await serve(t);
+    answerMount(mounted);
+    const client = rawClient(t, listener.port, MOUNT3_PROGRAM);
+    const { mnt } = mountProcedures;
+    const results = await client.call(mnt.number, (writer) => mnt.writeArgs(writer, '/'));
+    assert.deepEqual(mnt.readResult(results), mounted);
+    assert.deepEqual(calls.at(-1)?.credential, { flavor: 'none' });
+  });
+
+  it('lists its exports', async (t) => {
+    const { remote } = await serve(t, { exports: ['/vm/', '/vm', '/b'] });
+    const groups: string[] = [];
+    assert.deepEqual(await remote.exports(ctx), [
+      { directory: '/vm', groups },
+      { directory: '/b', groups },
+    ]);
+  });
+
+  it('stands on a port of its own when told to, and is found by way of the portmapper', async (t) => {
+    const { listener, answerMount } = await serve(t, { mountPort: 0, portmapPort: 0 });
+    assert.notEqual(listener.mountPort, listener.port);
+    answerMount(mounted);
+    const { host, port, portmapPort } = listener;
+    for (const known of [{}, { port }]) {
+      const remote = connectNfs3({ host, portmapPort: portmapPort!, ...known });
+      t.after(() => remote.close());
+      assert.deepEqual(await remote.mount('/', ctx), mounted);
+      await remote.null(ctx);
+    }
+  });
+
+  it('leaves nothing open when a port cannot be had', async (t) => {
+    const { listener } = await serve(t);
+    const { service } = createRecorder();
+    await assert.rejects(listenNfs3({ service, mountPort: listener.port }), { code: 'EADDRINUSE' });
+  });
+});
