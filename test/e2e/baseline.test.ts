@@ -6,10 +6,12 @@ import assert from 'node:assert/strict';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { startGanesha } from '../support/ganesha.ts';
 import { bootGuest } from '../support/guest.ts';
 import { guestImage } from '../support/guest-image.ts';
 import {
+  changeSampleTree,
   compileProgram,
   describeTreeInGuest,
   findEverythingAsLeft,
@@ -18,6 +20,7 @@ import {
   writeRenameDelete,
 } from '../support/guest-workloads.ts';
 import { nfsCat, nfsCopyFrom, nfsCopyTo, nfsLs } from '../support/libnfs.ts';
+import { startRelay } from '../support/relay.ts';
 import { requires } from '../support/requirements.ts';
 import { makeSampleTree } from '../support/sample-tree.ts';
 import { testScope } from '../support/test-scope.ts';
@@ -33,6 +36,9 @@ test(
     const exported = join(scope.directory, 'export');
     await mkdir(exported);
     await makeSampleTree(exported, { seed: 1 });
+    const twin = join(scope.directory, 'twin');
+    await mkdir(twin);
+    await makeSampleTree(twin, { seed: 1 });
     const source = await describeTree(exported);
     const server = scope.own(
       await startGanesha({
@@ -46,6 +52,7 @@ test(
     await guest.mount({ server, path: exported, mountpoint: MOUNTPOINT });
 
     await readTree(guest, MOUNTPOINT, source);
+    await changeSampleTree(guest, MOUNTPOINT, twin);
     await compileProgram(guest, MOUNTPOINT);
     await unpackAndDiff(guest, MOUNTPOINT);
     await writeRenameDelete(guest, MOUNTPOINT);
@@ -59,6 +66,63 @@ test(
 
     await guest.unmount(MOUNTPOINT);
     assert.deepEqual(await describeTree(exported), left, 'the server holds what the guest saw');
+  },
+);
+
+test(
+  "the kernel's client works through a bad link, and on a server that falls silent",
+  { skip: requires('ganesha', 'qemu', 'guest-image') },
+  async (t) => {
+    const scope = await testScope(t);
+    const exported = join(scope.directory, 'export');
+    await mkdir(exported);
+    await makeSampleTree(exported, { seed: 3, randomFiles: 20 });
+    const source = await describeTree(exported);
+    const server = scope.own(
+      await startGanesha({
+        exports: [{ path: exported, access: 'read-only' }],
+        directory: scope.directory,
+      }),
+    );
+    const relay = scope.own(
+      await startRelay({ targetPorts: [server.nfsPort, server.mountPort], roundTripMs: 2 }),
+    );
+    const [nfsPort = 0, mountPort = 0] = relay.ports;
+    const guest = scope.own(
+      await bootGuest({ image: await guestImage(), directory: scope.directory }),
+    );
+    await guest.mount({
+      server: { nfsPort, mountPort },
+      path: exported,
+      mountpoint: MOUNTPOINT,
+      extra: ['ro'],
+    });
+
+    const faults = [
+      async () => relay.reset(),
+      async () => {
+        relay.blackHole();
+        await delay(500);
+        relay.restore();
+      },
+      async () => {
+        server.pause();
+        await delay(500);
+        server.resume();
+      },
+    ];
+    for (const fault of faults) {
+      // In the middle of a read: when some calls have crossed since it began.
+      const enoughCalls = relay.records.toServer + 50;
+      let isReading = true;
+      const reading = readTree(guest, MOUNTPOINT, source).finally(() => (isReading = false));
+      while (isReading && relay.records.toServer < enoughCalls) await delay(5);
+      assert.ok(isReading, 'the read was over before the fault');
+      await fault();
+      await reading;
+    }
+    const { status } = await guest.tryRun(`echo x >'${MOUNTPOINT}/refused'`);
+    assert.notEqual(status, 0, 'a read-only export was written');
   },
 );
 

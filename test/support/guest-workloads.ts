@@ -4,8 +4,9 @@
  * directory of their own under the mountpoint and leave it there, to be found after a restart.
  */
 import assert from 'node:assert/strict';
+import { execa } from 'execa';
 import type { Guest } from './guest.ts';
-import { describeEntries, type TreeEntry } from './tree-description.ts';
+import { describeEntries, describeTree, withoutTimes, type TreeEntry } from './tree-description.ts';
 
 /** Emulated CPUs are slow, and a server may be dead for a while in the middle. */
 const LONG = { timeoutMs: 300_000 };
@@ -58,6 +59,60 @@ export async function readTree(
   await guest.dropCaches();
   assert.deepEqual(await describeTreeInGuest(guest, mountpoint), expected);
 }
+
+/**
+ * Changes files that were there before, in every way. The mountpoint shows a tree of `makeSampleTree`;
+ * `twin` is a local copy of it on the host, to which the same is done: both must end up the same.
+ */
+export async function changeSampleTree(
+  guest: Guest,
+  mountpoint: string,
+  twin: string,
+): Promise<void> {
+  await execa('sh', ['-c', SAMPLE_TREE_CHANGES], { cwd: twin });
+  await guest.run(`cd '${mountpoint}'\n${SAMPLE_TREE_CHANGES}`, LONG);
+  await guest.dropCaches();
+  assert.deepEqual(
+    withoutTimes(await describeTreeInGuest(guest, mountpoint)),
+    withoutTimes(await describeTree(twin)),
+  );
+}
+
+const SAMPLE_TREE_CHANGES = `set -ex
+umask 022
+# content: inside, at the end, shorter, longer, emptied, replaced
+printf patched | dd of='sizes/1048577 bytes' bs=1 seek=500000 conv=notrunc
+printf patched | dd of=sparse bs=1 seek=3000000 conv=notrunc
+echo appended >>'sizes/4096 bytes'
+truncate -s 100 'sizes/65537 bytes'
+truncate -s 200000 'sizes/32768 bytes'
+: >'sizes/131072 bytes'
+rm 'sizes/0 bytes'; echo 'born again' >'sizes/0 bytes'
+cp sparse 'copy of sparse'
+# names: over another, a directory with all below it, into another directory
+mv 'sizes/511 bytes' 'sizes/1 bytes'
+mv names/UPPER names/upper
+mv random moved; mkdir random; echo new >random/new
+mv special/sticky 'special/set group/'
+mv 'sizes/4095 bytes' links/elsewhere/
+# links: a file's other names see a change; one more name, one less
+mv links/one links/renamed
+echo more >>links/two
+ln links/two links/four
+rm links/elsewhere/three
+rm links/dangling; ln -s 'now there' links/dangling
+# removed, and made again as something else
+rm many/1*
+rm -r names/directory*; mkdir 'names/directory again'
+rmdir 'special/empty directory'; echo 'a file now' >'special/empty directory'
+rm special/fifo; mkfifo special/fifo
+# attributes alone
+chmod 600 'special/mode 644'
+chown 7:8 'special/mode 755'
+# refused
+if rmdir links 2>/dev/null; then exit 1; fi
+if mv links links/elsewhere/ 2>/dev/null; then exit 1; fi
+set -C; if echo x 2>/dev/null >'sizes/4097 bytes'; then exit 1; fi`;
 
 /** Compiles a program of two C files on the mount, links it there and executes it from there. */
 export async function compileProgram(guest: Guest, mountpoint: string): Promise<void> {
@@ -142,7 +197,10 @@ sync`,
   );
 }
 
-/** After a restart of server, proxy or guest: the tree under the mountpoint is what `left` describes. */
+/**
+ * After a restart of server, proxy or guest: the tree under the mountpoint is what `left` describes
+ * (by `describeTreeInGuest`), and the program that `compileProgram` made there still works.
+ */
 export async function findEverythingAsLeft(
   guest: Guest,
   mountpoint: string,

@@ -137,7 +137,7 @@ export class Guest {
     });
     void machine.waitForLine(/BUG: soft lockup|Kernel panic/, { timeoutMs: 2 ** 31 - 1 }).then(
       ([line]) => this.#fail(line.startsWith('BUG') ? 'GUEST_LOCKUP' : 'GUEST_ENDED', line),
-      () => this.#fail('GUEST_ENDED', 'the machine was switched off'),
+      (ended: unknown) => this.#fail('GUEST_ENDED', String(ended)),
     );
   }
 

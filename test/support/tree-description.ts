@@ -78,6 +78,11 @@ export function describeEntries(entries: readonly TreeEntry[]): string[] {
   });
 }
 
+/** The same lines with no times in them, for trees that were changed at different moments. */
+export function withoutTimes(description: readonly string[]): string[] {
+  return description.map((line) => line.replace(/ \| mtime \d+/, ''));
+}
+
 const TYPE_NAMES: ReadonlyMap<number, string> = new Map([
   [constants.S_IFREG, 'file'],
   [constants.S_IFDIR, 'directory'],
