@@ -1,0 +1,177 @@
+import { randomBytes } from 'node:crypto';
+import type { Filename } from '@rowfs/nfs3';
+import { type Database, open, type RootDatabase } from 'lmdb';
+import { type NodeId, ROOT_NODE } from './node-handle.ts';
+
+/** A name of a node in a directory. */
+export interface NodeName {
+  readonly parent: NodeId;
+  readonly name: Filename;
+}
+
+/** What tells a file with several names from most others, on any replica of the tree. */
+export interface LinkedFile {
+  readonly nlink: number;
+  /** Bytes. */
+  readonly size: number;
+}
+
+/** What is kept of a node; an array, because it is stored once per file of the image. */
+type NodeRecord = readonly [names: readonly (readonly [NodeId, Filename])[], linked?: LinkedFile];
+
+/** Ids taken from the disk at once. 2^40 ids last for a million starts. */
+const ID_BLOCK = 2 ** 20;
+const FIRST_NODE: NodeId = 16;
+
+/**
+ * Which node id stands for which path of the tree: the part of a handle that means the same on every
+ * server and after every restart.
+ *
+ * Nodes are only added. What was added survives the end of the process (kill -9 too) once
+ * `committed()` resolves, and a power cut once `flushed()` does. After a power cut the last additions
+ * may be missing, and their handles are stale; an id is never given to another node, because ids come
+ * from blocks that were taken on stable storage before.
+ */
+export class PathTable {
+  readonly #root: RootDatabase<unknown, string>;
+  readonly #nodes: Database<NodeRecord, NodeId>;
+  readonly #names: Database<NodeId, Buffer>;
+  /** What was added and is not committed: reads of lmdb do not see it yet. */
+  readonly #addedNodes = new Map<NodeId, NodeRecord>();
+  readonly #addedNames = new Map<string, NodeId>();
+  /** Files of several names of which not all are known, by `nlink:size`. */
+  readonly #incomplete = new Map<string, Set<NodeId>>();
+  #next: NodeId = FIRST_NODE;
+  #reserved: NodeId = FIRST_NODE;
+  #committed: Promise<void> = Promise.resolve();
+
+  /** 8 random bytes that name this table in handles. */
+  readonly id: Uint8Array;
+
+  /** Opens the table in a directory of its own, or makes it. */
+  static async open(directory: string): Promise<PathTable> {
+    const root = open<unknown, string>({ path: directory, encoding: 'msgpack', maxDbs: 2 });
+    let id = root.get('id') as Uint8Array | undefined;
+    if (id === undefined) {
+      id = randomBytes(8);
+      await root.put('id', id);
+    }
+    const table = new PathTable(root, id);
+    await table.#committed;
+    await root.flushed;
+    return table;
+  }
+
+  private constructor(root: RootDatabase<unknown, string>, id: Uint8Array) {
+    this.#root = root;
+    this.id = new Uint8Array(id);
+    this.#nodes = root.openDB({ name: 'nodes', encoding: 'msgpack' });
+    this.#names = root.openDB({ name: 'names', encoding: 'msgpack', keyEncoding: 'binary' });
+    this.#next = this.#reserved = (root.get('reserved') as NodeId | undefined) ?? FIRST_NODE;
+    this.#reserve();
+    for (const { key, value } of this.#nodes.getRange()) this.#indexLinks(key, value);
+  }
+
+  /** The names that a node is known by, none for the root; undefined when there is no such node. */
+  names(node: NodeId): readonly NodeName[] | undefined {
+    if (node === ROOT_NODE) return [];
+    return this.#node(node)?.[0].map(([parent, name]) => ({ parent, name }));
+  }
+
+  child(parent: NodeId, name: Filename): NodeId | undefined {
+    const key = nameKey(parent, name);
+    return this.#addedNames.get(key) ?? this.#names.get(Buffer.from(key, 'latin1'));
+  }
+
+  /** Adds a node under its first name. `linked` when it is a file of several names. */
+  add(parent: NodeId, name: Filename, linked: LinkedFile | undefined): NodeId {
+    const node = this.#next++;
+    if (this.#reserved - this.#next < ID_BLOCK / 2) this.#reserve();
+    const names = [[parent, name]] as const;
+    this.#put(node, linked === undefined ? [names] : [names, linked], parent, name);
+    return node;
+  }
+
+  /** Adds another name of a node. */
+  addName(node: NodeId, parent: NodeId, name: Filename): void {
+    const [names, linked] = this.#node(node) ?? [[]];
+    const all = [...names, [parent, name] as const];
+    this.#put(node, linked === undefined ? [all] : [all, linked], parent, name);
+  }
+
+  /** Known nodes that a file like this, seen under a name that is not known, may be. */
+  possibleNodes(linked: LinkedFile): readonly NodeId[] {
+    return [...(this.#incomplete.get(linkKey(linked)) ?? [])];
+  }
+
+  /** Resolves when all that was added so far survives the end of this process. */
+  committed(): Promise<void> {
+    return this.#committed;
+  }
+
+  /** Resolves when all that was added so far survives a power cut. */
+  async flushed(): Promise<void> {
+    await this.#committed;
+    await this.#root.flushed;
+  }
+
+  async close(): Promise<void> {
+    await this.#committed.catch(() => undefined);
+    await this.#root.close();
+  }
+
+  #node(node: NodeId): NodeRecord | undefined {
+    return this.#addedNodes.get(node) ?? this.#nodes.get(node);
+  }
+
+  #put(node: NodeId, record: NodeRecord, parent: NodeId, name: Filename): void {
+    const key = nameKey(parent, name);
+    this.#addedNodes.set(node, record);
+    this.#addedNames.set(key, node);
+    this.#indexLinks(node, record);
+    // lmdb commits what is put in one turn of the event loop as one transaction.
+    const written = Promise.all([
+      this.#nodes.put(node, record),
+      this.#names.put(Buffer.from(key, 'latin1'), node),
+    ]);
+    const forget = (): void => {
+      if (this.#addedNodes.get(node) === record) this.#addedNodes.delete(node);
+      this.#addedNames.delete(key);
+    };
+    this.#commitAfter(written.finally(forget));
+  }
+
+  #reserve(): void {
+    this.#reserved = this.#next + ID_BLOCK;
+    // Ids beyond the old mark wait for this one, as everything that is added does.
+    const put = this.#root.put('reserved', this.#reserved);
+    this.#commitAfter(put.then(() => this.#root.flushed));
+  }
+
+  /** A failed commit fails who waits for it and what follows in its turn, not what comes later. */
+  #commitAfter(written: Promise<unknown>): void {
+    const earlier = this.#committed;
+    const committed = written.then(async () => earlier);
+    committed.catch(() => {
+      if (this.#committed === committed) this.#committed = Promise.resolve();
+    });
+    this.#committed = committed;
+  }
+
+  #indexLinks(node: NodeId, [names, linked]: NodeRecord): void {
+    if (linked === undefined) return;
+    const key = linkKey(linked);
+    const nodes = this.#incomplete.get(key) ?? new Set();
+    if (names.length < linked.nlink) this.#incomplete.set(key, nodes.add(node));
+    else nodes.delete(node);
+  }
+}
+
+const linkKey = ({ nlink, size }: LinkedFile): string => `${nlink}:${size}`;
+
+/** 6 bytes of the parent's id, then the name; as a latin1 string, because Map compares by value. */
+function nameKey(parent: NodeId, name: Filename): string {
+  const prefix = Buffer.alloc(6);
+  prefix.writeUIntBE(parent, 0, 6);
+  return prefix.toString('latin1') + name;
+}

@@ -1,0 +1,170 @@
+import type { Logger } from 'pino';
+import { type ImageServer, serverAddress } from '../locator.ts';
+import { FailoverError } from './failover-error.ts';
+import { type OpenServer, Replica, type ReplicaTimings, type ServerStatus } from './replica.ts';
+
+export interface ReplicaSetOptions {
+  /** The best first. */
+  readonly servers: readonly ImageServer[];
+  readonly openServer: OpenServer;
+  readonly timings: ReplicaTimings;
+  readonly logger: Logger;
+  /** Called after each change of a server's state, or of the set. */
+  readonly onChange: () => void;
+}
+
+/** A server that takes this many times as long as the quickest, and this much longer, ranks last. */
+const SLOW_FACTOR = 4;
+const SLOW_MS = 20;
+
+/**
+ * The servers in their order, and the one that is used now.
+ *
+ * The current one stays until it fails, even when a better one comes back: going back is another
+ * round of walks, and a server that came back may go again.
+ */
+export class ReplicaSet {
+  readonly #options: ReplicaSetOptions;
+  readonly #waiting = new Set<() => void>();
+  #replicas: readonly Replica[] = [];
+  #current: Replica | undefined;
+  #closed = false;
+
+  constructor(options: ReplicaSetOptions) {
+    this.#options = options;
+    this.setServers(options.servers);
+  }
+
+  /** The healthy server to call next: the current one, or by rank; `excluded` ones are left out. */
+  choose(isExcluded: (replica: Replica) => boolean): Replica | undefined {
+    const current = this.#current;
+    if (current?.tree !== undefined && !isExcluded(current)) return current;
+    const chosen = this.#ranked().find((replica) => !isExcluded(replica));
+    if (chosen !== undefined && current?.tree === undefined) {
+      this.#current = chosen;
+      this.#options.logger.info({ server: chosen.address }, 'image server chosen');
+      this.#options.onChange();
+    }
+    return chosen;
+  }
+
+  /** All healthy servers. */
+  healthy(): readonly Replica[] {
+    return this.#replicas.filter((replica) => replica.tree !== undefined);
+  }
+
+  /** Calls `wake` once, when a server has changed its state; returns what takes that back. */
+  onNextChange(wake: () => void): () => void {
+    this.#waiting.add(wake);
+    return () => void this.#waiting.delete(wake);
+  }
+
+  /** Takes over a new list: servers that stay keep their connection and their state. */
+  setServers(servers: readonly ImageServer[]): void {
+    const { openServer, timings } = this.#options;
+    const watcher = {
+      changed: (replica: Replica) => this.#replicaChanged(replica),
+      isAnyoneWaiting: () => this.#waiting.size > 0,
+    };
+    const known = new Map(this.#replicas.map((replica) => [replicaKey(replica.server), replica]));
+    const kept = new Map<string, Replica>();
+    for (const server of servers) {
+      const key = replicaKey(server);
+      if (kept.has(key)) continue;
+      kept.set(key, known.get(key) ?? new Replica(server, openServer, timings, watcher));
+    }
+    this.#replicas = [...kept.values()];
+    for (const [key, replica] of known) {
+      if (kept.has(key)) continue;
+      if (this.#current === replica) this.#current = undefined;
+      this.#options.logger.info({ server: replica.address }, 'image server left the list');
+      void replica.close();
+    }
+    this.#options.onChange();
+  }
+
+  status(): ServerStatus[] {
+    return this.#replicas.map((replica) => replica.status(replica === this.#current));
+  }
+
+  /**
+   * Resolves when a server is mounted. All are tried at once; one that is further up in the list gets
+   * a little longer before one further down is taken.
+   *
+   * @throws FailoverError NO_SERVER_REACHABLE when all have failed: it names each and its reason.
+   */
+  async ready(signal: AbortSignal): Promise<void> {
+    for (;;) {
+      signal.throwIfAborted();
+      if (this.healthy().length > 0) return;
+      const states = this.#replicas.map((replica) => replica.lastError);
+      if (states.every((error) => error !== undefined)) throw noServer(this.#replicas);
+      await this.#nextChange(signal);
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    await Promise.all(this.#replicas.map((replica) => replica.close()));
+    this.#wakeAll();
+  }
+
+  /** By their order; the slow ones behind the quick ones. */
+  #ranked(): readonly Replica[] {
+    const healthy = this.healthy();
+    const quickest = Math.min(...healthy.map((replica) => replica.latency.smoothedMs ?? 0));
+    const isSlow = ({ latency }: Replica): boolean =>
+      (latency.smoothedMs ?? 0) > quickest * SLOW_FACTOR + SLOW_MS;
+    return [...healthy.filter((r) => !isSlow(r)), ...healthy.filter(isSlow)];
+  }
+
+  #replicaChanged(replica: Replica): void {
+    // A replica tells its first state from within its constructor's loop, maybe before it is listed.
+    if (this.#closed) return;
+    const { state, lastError } = replica.status(false);
+    if (state === 'demoted')
+      this.#options.logger.warn(
+        { server: replica.address, code: lastError?.code },
+        `image server demoted: ${lastError?.message ?? ''}`,
+      );
+    else this.#options.logger.info({ server: replica.address }, 'image server mounted');
+    this.#options.onChange();
+    this.#wakeAll();
+  }
+
+  #wakeAll(): void {
+    const waiting = [...this.#waiting];
+    this.#waiting.clear();
+    for (const wake of waiting) wake();
+  }
+
+  async #nextChange(signal: AbortSignal): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const cancel = this.onNextChange(resolve);
+      signal.addEventListener(
+        'abort',
+        () => {
+          cancel();
+          resolve();
+        },
+        { once: true },
+      );
+    });
+  }
+}
+
+/** What makes two entries of a list the same server. */
+function replicaKey(server: ImageServer): string {
+  return `${serverAddress(server)} ${server.mountPort ?? ''}`;
+}
+
+function noServer(replicas: readonly Replica[]): FailoverError {
+  const reasons = replicas.map(({ address, lastError }) => lastError?.message ?? address);
+  const message =
+    reasons.length === 0
+      ? 'there is no image server: the list is empty'
+      : `no image server can be mounted: ${reasons.join('; ')}`;
+  return new FailoverError('NO_SERVER_REACHABLE', message, {
+    cause: replicas[0]?.lastError,
+  });
+}

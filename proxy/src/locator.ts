@@ -1,0 +1,55 @@
+/** One NFSv3 server and the directory it exports. */
+export interface ImageServer {
+  readonly host: string;
+  /** TCP port of the NFS program. Default: what the server's portmapper says. */
+  readonly port?: number;
+  /** TCP port of the MOUNT program. Default: that of NFS, or what the server's portmapper says. */
+  readonly mountPort?: number;
+  /** Absolute path that MNT is called with. */
+  readonly export: string;
+}
+
+/** Which version of which appliance to run, and who serves it. */
+export interface Location {
+  readonly appliance?: string;
+  readonly version?: string;
+  /** The best first. */
+  readonly servers: readonly ImageServer[];
+  /** Set when this is an old answer, kept because nobody could be asked: since when it is old. */
+  readonly staleSince?: Date;
+}
+
+/**
+ * What the proxy asks to find image servers: a registry, a configuration file, a fixed list.
+ *
+ * Asked once at the start, and again, for the same version, from time to time and when servers fail.
+ */
+export interface Locator {
+  /**
+   * Finds the servers of `version`, or of the newest one when none is named.
+   *
+   * @throws when it cannot tell; the proxy then goes on with what it knew before.
+   */
+  locate(request: { readonly version?: string }, signal: AbortSignal): Promise<Location>;
+}
+
+/** Says, for as long as it is held, that somebody uses a version. */
+export interface UseLease {
+  release(): Promise<void>;
+}
+
+/** Where uses of a version are announced, so that the version is not garbage-collected under them. */
+export interface UseRegistry {
+  hold(location: Location): Promise<UseLease>;
+}
+
+/** A locator that always names the same servers: ROW-FS over plain NFS exports, without a registry. */
+export function staticLocator(servers: readonly ImageServer[]): Locator {
+  return { locate: async () => ({ servers }) };
+}
+
+/** `host:port:/export`, which names a server in logs and in status. */
+export function serverAddress({ host, port, export: path }: ImageServer): string {
+  const bracketed = host.includes(':') ? `[${host}]` : host;
+  return port === undefined ? `${bracketed}:${path}` : `${bracketed}:${port}:${path}`;
+}
