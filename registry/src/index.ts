@@ -37,3 +37,14 @@ export type { Peer } from './protocol/messages.ts';
 export type { Clock, Timer } from './clock.ts';
 export { RecordRefusal, RegistryError } from './errors.ts';
 export type { RefusalCode, RegistryErrorCode } from './errors.ts';
+export {
+  createRestServer,
+  RestError,
+  type ProcedureCounts,
+  type RestErrorCode,
+  type RestServer,
+  type RestServerOptions,
+  type Session,
+  type SessionServer,
+  type SessionSource,
+} from './rest/index.ts';

@@ -36,19 +36,16 @@ export async function serveDocumentation(app: FastifyInstance, version: string):
       ],
     },
     transform: jsonSchemaTransform,
-    transformObject: (document) => withoutUnused(jsonSchemaTransformObject(document)),
+    transformObject: (document) => withoutInputs(jsonSchemaTransformObject(document)),
   });
   await app.register(swaggerUi, { routePrefix: '/docs', staticCSP: CONTENT_SECURITY_POLICY });
 }
 
-type Document = ReturnType<typeof jsonSchemaTransformObject>;
-
-/** Every named schema comes once as an input and once as an output; only one of them is ever meant. */
-function withoutUnused(document: Document): Document {
-  if (!('components' in document) || document.components?.schemas === undefined) return document;
-  const text = JSON.stringify(document);
-  for (const name of Object.keys(document.components.schemas)) {
-    if (!text.includes(`"#/components/schemas/${name}"`)) delete document.components.schemas[name];
-  }
-  return document;
+/** Every named schema comes once more as an input, but this interface takes none of them. */
+function withoutInputs<Document extends object>(document: Document): Document {
+  const { components } = document as { components?: { schemas?: Record<string, unknown> } };
+  const outputs = Object.entries(components?.schemas ?? {}).filter(
+    ([name]) => !name.endsWith('Input'),
+  );
+  return { ...document, components: { ...components, schemas: Object.fromEntries(outputs) } };
 }

@@ -1,6 +1,7 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import type { RegistryNode } from '../node.ts';
+import { responses } from './responses.ts';
 import { countSchema, isoTime, peerIdSchema, timeSchema } from './schemas.ts';
 
 const modeSchema = z.enum(['server', 'client']);
@@ -47,9 +48,8 @@ export function nodeRoutes(node: RegistryNode, version: string): FastifyPluginAs
       {
         schema: {
           summary: 'How this node does',
-          description: 'Always 200 while the process answers: `status` says how it does.',
           tags: ['node'],
-          response: { 200: healthSchema },
+          response: responses('Always, while the process answers: see `status`.', healthSchema),
         },
       },
       async () => ({
@@ -71,7 +71,7 @@ export function nodeRoutes(node: RegistryNode, version: string): FastifyPluginAs
         schema: {
           summary: 'This node and its routing table',
           tags: ['node'],
-          response: { 200: peersSchema },
+          response: responses('Whom it knows.', peersSchema),
         },
       },
       async () => ({

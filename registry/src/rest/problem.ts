@@ -77,31 +77,3 @@ function httpProblem(error: unknown): Problem | undefined {
   if (typeof statusCode !== 'number' || statusCode < 400 || statusCode > 499) return undefined;
   return problem(statusCode, 'INVALID_REQUEST', error.message);
 }
-
-const DESCRIPTIONS = {
-  400: 'A parameter is not well-formed.',
-  404: 'There is no such thing.',
-  502: 'The registry answered only with records that must not be believed.',
-  503: 'No registry node answers, and nothing is known from before.',
-} as const;
-
-type DescribedStatus = keyof typeof DESCRIPTIONS;
-
-interface ProblemResponse {
-  readonly description: string;
-  readonly content: { readonly [PROBLEM_TYPE]: { readonly schema: typeof problemSchema } };
-}
-
-/** The part of a route's response schemas that says which problems it answers with. */
-export function problemResponses<S extends DescribedStatus>(
-  ...statuses: readonly S[]
-): Record<S, ProblemResponse> {
-  const responses = statuses.map((status): [S, ProblemResponse] => [
-    status,
-    {
-      description: DESCRIPTIONS[status],
-      content: { [PROBLEM_TYPE]: { schema: problemSchema } },
-    },
-  ]);
-  return Object.fromEntries(responses) as Record<S, ProblemResponse>;
-}

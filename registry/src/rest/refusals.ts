@@ -27,12 +27,8 @@ export function answerWithProblems(app: FastifyInstance, logger: Logger): void {
 }
 
 /** Answers a request that no route was looked up for, such as one with a URL that cannot be decoded. */
-export function refuseRequest(
-  error: Error,
-  _request: FastifyRequest,
-  reply: FastifyReply,
-): FastifyReply {
-  return send(reply, problemOf(error));
+export function refuseRequest(error: Error, _request: FastifyRequest, reply: FastifyReply): void {
+  void send(reply, problemOf(error));
 }
 
 const STATUS_OF_CLIENT_ERROR: Readonly<Record<string, number>> = {

@@ -2,8 +2,9 @@ import { z } from 'zod';
 import { checkVersion, parseApplianceId } from '../appliance-id.ts';
 import { messageOf } from '../errors.ts';
 
-/** A point in time, ISO 8601 in UTC. */
-export const timeSchema = z.iso.datetime();
+export const timeSchema = z.iso
+  .datetime()
+  .meta({ id: 'Time', description: 'A point in time, ISO 8601 in UTC.' });
 
 export function isoTime(ms: number): string {
   return new Date(ms).toISOString();

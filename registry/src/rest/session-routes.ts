@@ -1,6 +1,7 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
-import { ProblemError, problemResponses } from './problem.ts';
+import { ProblemError } from './problem.ts';
+import { responses } from './responses.ts';
 import { sessionSchema, type SessionSource } from './session.ts';
 
 const sessionsSchema = z
@@ -16,7 +17,7 @@ export function sessionRoutes(source: SessionSource): FastifyPluginAsyncZod {
         schema: {
           summary: 'The mounted appliances of this process',
           tags: ['sessions'],
-          response: { 200: sessionsSchema },
+          response: responses('All sessions.', sessionsSchema),
         },
       },
       async () => ({ sessions: [...source.sessions()] }),
@@ -29,7 +30,7 @@ export function sessionRoutes(source: SessionSource): FastifyPluginAsyncZod {
           summary: 'One mounted appliance',
           tags: ['sessions'],
           params: z.object({ id: z.string().min(1) }),
-          response: { 200: sessionSchema, ...problemResponses(404) },
+          response: responses('The session.', sessionSchema, [404]),
         },
       },
       async ({ params: { id } }) => {
