@@ -75,7 +75,7 @@ export interface Failover extends Nfs3Service {
 }
 
 export async function createFailover(options: FailoverOptions): Promise<Failover> {
-  const table = await PathTable.open(options.pathTableDirectory);
+  const table = await PathTable.open(options.pathTableDirectory, options.logger);
   const replicas = new ReplicaSet(options);
   const service = failoverService(table, new HeldCalls(replicas, options.timings.holdMs));
   return {

@@ -10,6 +10,7 @@ import {
   type ResultOf,
 } from '@rowfs/nfs3';
 import type { HeldCalls } from './held-calls.ts';
+import type { MountedTree } from './mounted-tree.ts';
 import type { NodeHandles, NodeId } from './node-handle.ts';
 import { ROOT_NODE } from './node-handle.ts';
 import type { NodeWalker } from './node-walker.ts';
@@ -94,12 +95,13 @@ export class NodeCalls {
     const known = this.node(object);
     if (known.status !== Nfsstat3.OK) return failure(procedure, known.status);
     const { node } = known;
-    const held = await this.#calls.call<ResultOf<P>>(async (tree, callCtx) => {
+    const askNode = async (tree: MountedTree, callCtx: Nfs3Context): Promise<ResultOf<P>> => {
       const result = await this.#walker.withHandle(tree, node, callCtx, (handle) =>
         ask(tree.service, handle, callCtx),
       );
       return typeof result === 'number' ? failure(procedure, result) : result;
-    }, ctx);
+    };
+    const held = await this.#calls.call(askNode, ctx);
     if (held === 'no-answer') return failure(procedure, Nfsstat3.JUKEBOX);
     return translate(held, node);
   }

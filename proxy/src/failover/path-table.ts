@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Filename } from '@rowfs/nfs3';
 import { type Database, open, type RootDatabase } from 'lmdb';
+import type { Logger } from 'pino';
 import { type NodeId, ROOT_NODE } from './node-handle.ts';
 
 /** A name of a node in a directory. */
@@ -31,6 +32,9 @@ const FIRST_NODE: NodeId = 16;
  * `committed()` resolves, and a power cut once `flushed()` does. After a power cut the last additions
  * may be missing, and their handles are stale; an id is never given to another node, because ids come
  * from blocks that were taken on stable storage before.
+ *
+ * With the disk full the tree can still be read: additions stay in memory, `flushed()` says that they
+ * are not safe, and tries again.
  */
 export class PathTable {
   readonly #root: RootDatabase<unknown, string>;
@@ -41,34 +45,46 @@ export class PathTable {
   readonly #addedNames = new Map<string, NodeId>();
   /** Files of several names of which not all are known, by `nlink:size`. */
   readonly #incomplete = new Map<string, Set<NodeId>>();
-  #next: NodeId = FIRST_NODE;
-  #reserved: NodeId = FIRST_NODE;
+  readonly #logger: Logger;
+  /** Nodes whose commit failed. */
+  readonly #unwritten = new Set<NodeId>();
+  /** Ids from `#next` to here may be given. */
+  #reserved: NodeId;
+  #next: NodeId;
+  #reserving: Promise<void> | undefined;
   #committed: Promise<void> = Promise.resolve();
+  /** How many additions there were, and how many of them survive a power cut. */
+  #additions = 0;
+  #flushedAdditions = 0;
 
   /** 8 random bytes that name this table in handles. */
   readonly id: Uint8Array;
 
   /** Opens the table in a directory of its own, or makes it. */
-  static async open(directory: string): Promise<PathTable> {
+  static async open(directory: string, logger: Logger): Promise<PathTable> {
     const root = open<unknown, string>({ path: directory, encoding: 'msgpack', maxDbs: 2 });
     let id = root.get('id') as Uint8Array | undefined;
     if (id === undefined) {
       id = randomBytes(8);
       await root.put('id', id);
     }
-    const table = new PathTable(root, id);
-    await table.#committed;
-    await root.flushed;
+    const table = new PathTable(root, id, logger);
+    try {
+      await table.#reserve();
+    } catch (error) {
+      await root.close();
+      throw error;
+    }
     return table;
   }
 
-  private constructor(root: RootDatabase<unknown, string>, id: Uint8Array) {
+  private constructor(root: RootDatabase<unknown, string>, id: Uint8Array, logger: Logger) {
     this.#root = root;
+    this.#logger = logger;
     this.id = new Uint8Array(id);
     this.#nodes = root.openDB({ name: 'nodes', encoding: 'msgpack' });
     this.#names = root.openDB({ name: 'names', encoding: 'msgpack', keyEncoding: 'binary' });
     this.#next = this.#reserved = (root.get('reserved') as NodeId | undefined) ?? FIRST_NODE;
-    this.#reserve();
     for (const { key, value } of this.#nodes.getRange()) this.#indexLinks(key, value);
   }
 
@@ -83,10 +99,19 @@ export class PathTable {
     return this.#addedNames.get(key) ?? this.#names.get(Buffer.from(key, 'latin1'));
   }
 
-  /** Adds a node under its first name. `linked` when it is a file of several names. */
+  /**
+   * Adds a node under its first name. `linked` when it is a file of several names.
+   *
+   * @throws when ids have run out, because no more could be reserved on disk for long.
+   */
   add(parent: NodeId, name: Filename, linked: LinkedFile | undefined): NodeId {
+    if (this.#reserved - this.#next < ID_BLOCK / 2)
+      this.#reserving ??= this.#reserve()
+        .catch((error: unknown) => this.#logger.error({ err: error }, 'no ids could be reserved'))
+        .finally(() => (this.#reserving = undefined));
+    if (this.#next >= this.#reserved)
+      throw new Error('no ids of nodes are left: is the disk full?');
     const node = this.#next++;
-    if (this.#reserved - this.#next < ID_BLOCK / 2) this.#reserve();
     const names = [[parent, name]] as const;
     this.#put(node, linked === undefined ? [names] : [names, linked], parent, name);
     return node;
@@ -104,19 +129,29 @@ export class PathTable {
     return [...(this.#incomplete.get(linkKey(linked)) ?? [])];
   }
 
-  /** Resolves when all that was added so far survives the end of this process. */
+  /** Resolves when all that was added so far survives the end of this process, if the disk took it. */
   committed(): Promise<void> {
     return this.#committed;
   }
 
-  /** Resolves when all that was added so far survives a power cut. */
+  /** Resolves when all that was added so far survives a power cut; throws when it does not. */
   async flushed(): Promise<void> {
+    const additions = this.#additions;
+    if (this.#flushedAdditions === additions) return;
     await this.#committed;
+    for (const node of this.#unwritten) {
+      const record = this.#addedNodes.get(node);
+      if (record === undefined) continue;
+      const [names] = record;
+      await this.#write(node, record, names);
+    }
     await this.#root.flushed;
+    this.#flushedAdditions = Math.max(this.#flushedAdditions, additions);
   }
 
   async close(): Promise<void> {
-    await this.#committed.catch(() => undefined);
+    await this.#committed;
+    await this.#reserving;
     await this.#root.close();
   }
 
@@ -129,33 +164,32 @@ export class PathTable {
     this.#addedNodes.set(node, record);
     this.#addedNames.set(key, node);
     this.#indexLinks(node, record);
-    // lmdb commits what is put in one turn of the event loop as one transaction.
-    const written = Promise.all([
-      this.#nodes.put(node, record),
-      this.#names.put(Buffer.from(key, 'latin1'), node),
-    ]);
-    const forget = (): void => {
-      if (this.#addedNodes.get(node) === record) this.#addedNodes.delete(node);
-      this.#addedNames.delete(key);
-    };
-    this.#commitAfter(written.finally(forget));
-  }
-
-  #reserve(): void {
-    this.#reserved = this.#next + ID_BLOCK;
-    // Ids beyond the old mark wait for this one, as everything that is added does.
-    const put = this.#root.put('reserved', this.#reserved);
-    this.#commitAfter(put.then(() => this.#root.flushed));
-  }
-
-  /** A failed commit fails who waits for it and what follows in its turn, not what comes later. */
-  #commitAfter(written: Promise<unknown>): void {
-    const earlier = this.#committed;
-    const committed = written.then(async () => earlier);
-    committed.catch(() => {
-      if (this.#committed === committed) this.#committed = Promise.resolve();
+    const written = this.#write(node, record, [[parent, name]]).catch((error: unknown) => {
+      this.#unwritten.add(node);
+      this.#logger.error({ err: error }, 'a handle is not on disk');
     });
-    this.#committed = committed;
+    this.#committed = this.#committed.then(() => written);
+    this.#additions += 1;
+  }
+
+  /** lmdb commits what is put in one turn of the event loop as one transaction. */
+  async #write(node: NodeId, record: NodeRecord, names: NodeRecord[0]): Promise<void> {
+    const keys = names.map(([parent, name]) => nameKey(parent, name));
+    await Promise.all([
+      this.#nodes.put(node, record),
+      ...keys.map((key) => this.#names.put(Buffer.from(key, 'latin1'), node)),
+    ]);
+    this.#unwritten.delete(node);
+    if (this.#addedNodes.get(node) === record) this.#addedNodes.delete(node);
+    for (const key of keys) this.#addedNames.delete(key);
+  }
+
+  /** Takes a block of ids on stable storage before any of them is given. */
+  async #reserve(): Promise<void> {
+    const reserved = Math.max(this.#next, this.#reserved) + ID_BLOCK;
+    await this.#root.put('reserved', reserved);
+    await this.#root.flushed;
+    this.#reserved = reserved;
   }
 
   #indexLinks(node: NodeId, [names, linked]: NodeRecord): void {

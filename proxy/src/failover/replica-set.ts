@@ -91,7 +91,8 @@ export class ReplicaSet {
    * Resolves when a server is mounted. All are tried at once; one that is further up in the list gets
    * a little longer before one further down is taken.
    *
-   * @throws FailoverError NO_SERVER_REACHABLE when all have failed: it names each and its reason.
+   * @throws FailoverError when all have failed, naming each and its reason: EXPORT_NOT_FOUND when that
+   *   is what all of them say, else NO_SERVER_REACHABLE.
    */
   async ready(signal: AbortSignal): Promise<void> {
     for (;;) {
@@ -164,7 +165,10 @@ function noServer(replicas: readonly Replica[]): FailoverError {
     reasons.length === 0
       ? 'there is no image server: the list is empty'
       : `no image server can be mounted: ${reasons.join('; ')}`;
-  return new FailoverError('NO_SERVER_REACHABLE', message, {
+  const isExportMissing =
+    replicas.length > 0 &&
+    replicas.every(({ lastError }) => lastError?.code === 'EXPORT_NOT_FOUND');
+  return new FailoverError(isExportMissing ? 'EXPORT_NOT_FOUND' : 'NO_SERVER_REACHABLE', message, {
     cause: replicas[0]?.lastError,
   });
 }
