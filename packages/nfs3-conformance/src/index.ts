@@ -1,1 +1,2 @@
-export {};
+export { describeNfs3Conformance, type ConformanceOptions, type Subject } from './suite.ts';
+export { populateSample } from './sample.ts';

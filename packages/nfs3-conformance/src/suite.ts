@@ -1,0 +1,100 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { Mountstat3, type Nfs3Service } from '@rowfs/nfs3';
+import { callerContext, Client } from './client.ts';
+import { groups } from './groups/table.ts';
+
+/** What is tested: a service with the sample tree (sample.ts) at `mountPath`. */
+export interface Subject {
+  readonly service: Nfs3Service;
+  /** Where the sample tree is, for MNT. */
+  readonly mountPath: string;
+  /** Ends the service and starts it again over the same storage. Called only when restartable. */
+  restart(): Promise<Nfs3Service>;
+  /** Ends it, and removes what it made. */
+  close(): Promise<void>;
+}
+
+export interface ConformanceOptions {
+  /** False: every change is answered NFS3ERR_ROFS, and that is tested. */
+  readonly writable: boolean;
+  /** Handles, cookies and written data survive `restart`. */
+  readonly restartable: boolean;
+}
+
+/** One case; it gets the subject as a client sees it. */
+export type Case = (name: string, run: (client: Client, subject: Subject) => Promise<void>) => void;
+
+/** Cases about one subject matter. */
+export interface Group {
+  readonly name: string;
+  readonly needs: 'nothing' | 'writable' | 'read-only' | 'restartable' | 'writable and restartable';
+  register(test: Case): void;
+}
+
+function applies({ needs }: Group, { writable, restartable }: ConformanceOptions): boolean {
+  switch (needs) {
+    case 'nothing':
+      return true;
+    case 'writable':
+      return writable;
+    case 'read-only':
+      return !writable;
+    case 'restartable':
+      return restartable;
+    case 'writable and restartable':
+      return writable && restartable;
+  }
+}
+
+/** Mounts the sample tree of a subject, as root. */
+async function mountSample(service: Nfs3Service, mountPath: string): Promise<Client> {
+  const mounted = await service.mount(mountPath, callerContext(0, 0));
+  assert.ok(mounted.status === Mountstat3.OK, `MNT ${mountPath}: status ${mounted.status}`);
+  return new Client(service, mounted.handle);
+}
+
+/**
+ * Registers the cases of RFC 1813 with node:test: what must succeed, with what results, and what must
+ * fail, with which status. Groups that a subject cannot meet are left out by `options`. Groups that
+ * change nothing share a subject; each of the others gets its own.
+ */
+export function describeNfs3Conformance(
+  name: string,
+  makeSubject: () => Promise<Subject>,
+  options: ConformanceOptions,
+): void {
+  const applicable = groups.filter((group) => applies(group, options));
+  const changing = (group: Group): boolean => group.needs !== 'nothing';
+  void describe(`${name} conforms to RFC 1813`, () => {
+    void describe('unchanged', () => {
+      registerGroups(
+        applicable.filter((group) => !changing(group)),
+        makeSubject,
+      );
+    });
+    for (const group of applicable.filter(changing)) {
+      void describe('in a tree of its own', () => registerGroups([group], makeSubject));
+    }
+  });
+}
+
+function registerGroups(shared: readonly Group[], makeSubject: () => Promise<Subject>): void {
+  let subject: Subject | undefined;
+  let client: Client | undefined;
+  before(async () => {
+    subject = await makeSubject();
+    client = await mountSample(subject.service, subject.mountPath);
+  });
+  after(async () => subject?.close());
+  for (const group of shared) {
+    void describe(group.name, () => {
+      group.register((caseName, run) => {
+        void it(caseName, async () => {
+          assert.ok(client !== undefined && subject !== undefined, 'the subject did not start');
+          await run(client, subject);
+        });
+      });
+    });
+  }
+}
