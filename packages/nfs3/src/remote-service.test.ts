@@ -100,6 +100,23 @@ describe('remote service', () => {
     await assert.rejects(remote.fsinfo({ fsroot: object }, ctx), { code: 'BAD_REPLY' });
   });
 
+  it('rejects with BAD_REPLY when READ brings more than was asked for, or not what count says', async (t) => {
+    const { service, answer } = createRecorder();
+    const listener = await listenNfs3({ service });
+    t.after(() => listener.close());
+    const remote = connect(t, { port: listener.port });
+    const data = [new Uint8Array(10)];
+    const ok = { status: Nfsstat3.OK, fileAttributes: undefined, eof: false, data };
+    for (const [asked, count] of [
+      [9, 10],
+      [20, 9],
+    ] as const) {
+      answer('read', { ...ok, count });
+      const answered = remote.read({ file: object, offset: 0, count: asked }, ctx);
+      await assert.rejects(answered, { code: 'BAD_REPLY' });
+    }
+  });
+
   it('says where it looked when MOUNT is nowhere', async (t) => {
     const server = createRpcServer({ programs: [] });
     t.after(() => server.close());

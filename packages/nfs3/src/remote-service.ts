@@ -82,8 +82,15 @@ export function connectNfs3(options: RemoteServiceOptions): RemoteNfs3Service {
   const { mnt, umnt, export: exportList } = mountProcedures;
   return {
     ...everyProcedure((procedure, args, ctx) => nfs.call(codecs[procedure], args, ctx)),
-    read: (args, ctx) =>
-      nfs.call(codecs.read, { ...args, count: Math.min(args.count, MAX_TRANSFER_BYTES) }, ctx),
+    async read(args, ctx) {
+      const count = Math.min(args.count, MAX_TRANSFER_BYTES);
+      const result = await nfs.call(codecs.read, { ...args, count }, ctx);
+      if (result.status === Nfsstat3.OK && result.count > count) {
+        const message = `the server answered READ with ${result.count} bytes where ${count} were asked for`;
+        throw new RpcError('BAD_REPLY', message);
+      }
+      return result;
+    },
     async fsinfo(args, ctx) {
       const result = await nfs.call(codecs.fsinfo, args, ctx);
       return result.status === Nfsstat3.OK ? { ...result, ...transferSizes(result) } : result;

@@ -132,6 +132,9 @@ class Counter {
 
   snapshot(): ProcedureStatistics {
     const latency = this.#latency;
+    // The histogram answers with the end of a bucket, which may lie beyond the longest call.
+    const percentile = (p: number): number =>
+      Math.min(latency.getValueAtPercentile(p), latency.maxValue);
     return {
       calls: latency.totalCount,
       inFlight: this.#inFlight,
@@ -143,9 +146,9 @@ class Counter {
       bytesUp: this.bytesUp,
       latency: {
         mean: latency.totalCount === 0 ? 0 : latency.mean,
-        p50: latency.getValueAtPercentile(50),
-        p90: latency.getValueAtPercentile(90),
-        p99: latency.getValueAtPercentile(99),
+        p50: percentile(50),
+        p90: percentile(90),
+        p99: percentile(99),
         max: latency.maxValue,
       },
     };

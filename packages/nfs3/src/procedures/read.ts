@@ -7,7 +7,8 @@ import {
 } from '../codec.ts';
 import { Nfsstat3 } from '../status.ts';
 import type { Filehandle, PostOpAttr } from '../types.ts';
-import { MAX_TRANSFER_BYTES, type ProcedureCodec, type Result } from './procedure.ts';
+import { readPayload } from './payload.ts';
+import type { ProcedureCodec, Result } from './procedure.ts';
 
 /** READ, RFC 1813 section 3.3.6: at most `count` bytes from byte `offset`. */
 export interface ReadArgs {
@@ -38,12 +39,12 @@ export const read: ProcedureCodec<ReadArgs, ReadResult> = {
   readResult: (r) =>
     readResult(
       r,
-      () => ({
-        fileAttributes: readPostOpAttr(r),
-        count: r.uint32(),
-        eof: r.bool(),
-        data: r.opaqueParts(MAX_TRANSFER_BYTES),
-      }),
+      () => {
+        const fileAttributes = readPostOpAttr(r);
+        const count = r.uint32();
+        const eof = r.bool();
+        return { fileAttributes, count, eof, data: readPayload(r, count) };
+      },
       () => ({ fileAttributes: readPostOpAttr(r) }),
     ),
   writeResult(w, result) {

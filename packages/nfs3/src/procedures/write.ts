@@ -8,7 +8,8 @@ import {
 } from '../codec.ts';
 import { Nfsstat3 } from '../status.ts';
 import { type Filehandle, StableHow, type Verf3, type WccData } from '../types.ts';
-import { MAX_TRANSFER_BYTES, type ProcedureCodec, type Result } from './procedure.ts';
+import { readPayload } from './payload.ts';
+import type { ProcedureCodec, Result } from './procedure.ts';
 
 /** WRITE, RFC 1813 section 3.3.7: `data` in order, together `count` bytes, to byte `offset`. */
 export interface WriteArgs {
@@ -34,13 +35,13 @@ export const write: ProcedureCodec<WriteArgs, WriteResult> = {
   number: 7,
   // Writing the same bytes again changes nothing: no reply need be kept, and none of these is small.
   idempotent: true,
-  readArgs: (r) => ({
-    file: readFilehandle(r),
-    offset: r.uint53(),
-    count: r.uint32(),
-    stable: readEnum(r, stableHows),
-    data: r.opaqueParts(MAX_TRANSFER_BYTES),
-  }),
+  readArgs(r) {
+    const file = readFilehandle(r);
+    const offset = r.uint53();
+    const count = r.uint32();
+    const stable = readEnum(r, stableHows);
+    return { file, offset, count, stable, data: readPayload(r, count) };
+  },
   writeArgs(w, args) {
     writeFilehandle(w, args.file);
     w.uint53(args.offset);

@@ -7,9 +7,9 @@ import type { Dirpath } from '../mount/types.ts';
 import type { ProcedureCodec } from '../procedures/procedure.ts';
 import { MOUNT3_PROGRAM } from '../programs.ts';
 import type { Nfs3Service } from '../service.ts';
-import { Mountstat3 } from '../status.ts';
+import { Mountstat3, type Mountstat3Error, Nfsstat3 } from '../status.ts';
 import { isPlainDirpath, normalizeDirpath, pathBelow } from './export-path.ts';
-import { isTransportFailure } from './nfs3-program.ts';
+import { statusOfError } from './status-of-error.ts';
 
 export interface MountProgramOptions {
   readonly service: Pick<Nfs3Service, 'mount'>;
@@ -49,8 +49,7 @@ export function mountProgram(options: MountProgramOptions): RpcProgram {
       return result;
     } catch (error) {
       logger.error({ err: error, dirpath }, 'the service did not answer MNT');
-      // MOUNT has no status for "come back later"; clients take IO for what may pass.
-      return { status: isTransportFailure(error) ? Mountstat3.IO : Mountstat3.SERVERFAULT };
+      return { status: mountstatOfError(error) };
     }
   };
 
@@ -65,6 +64,13 @@ export function mountProgram(options: MountProgramOptions): RpcProgram {
     ),
   ];
   return { ...MOUNT3_PROGRAM, name: 'MOUNT', procedures: new Map(procedures) };
+}
+
+function mountstatOfError(error: unknown): Mountstat3Error {
+  const status = statusOfError(error);
+  if (status === Nfsstat3.ACCES) return Mountstat3.ACCES;
+  // MOUNT has no status for "come back later"; clients take IO for what may pass.
+  return status === Nfsstat3.JUKEBOX ? Mountstat3.IO : Mountstat3.SERVERFAULT;
 }
 
 function entryOf(dirpath: Dirpath, ctx: RpcContext): { hostname: string; directory: Dirpath } {

@@ -1,16 +1,17 @@
-import { RpcError, type RpcProcedure, type RpcProgram } from '@rowfs/oncrpc';
+import type { RpcProcedure, RpcProgram } from '@rowfs/oncrpc';
 import type { Logger } from 'pino';
 import { codecs, type Procedures, type ResultOf } from '../every-procedure.ts';
 import { failure } from '../failure.ts';
 import { procedureNames, type ProcedureName } from '../procedures/table.ts';
 import { NFS3_PROGRAM } from '../programs.ts';
-import { Nfsstat3, type Nfsstat3Error } from '../status.ts';
+import { Nfsstat3 } from '../status.ts';
+import { statusOfError } from './status-of-error.ts';
 
 /**
  * The NFS program, version 3, that asks `service`. NULL is answered by the RPC layer.
  *
- * A service that rejects has no answer. When it says that it could not reach another server, the
- * client is told to come back (NFS3ERR_JUKEBOX); anything else is a defect, logged and answered
+ * A service that rejects has no answer. When that is because it could not reach another server, the
+ * client is told to come back (NFS3ERR_JUKEBOX); a defect is logged and answered
  * NFS3ERR_SERVERFAULT.
  */
 export function nfs3Program(service: Procedures, logger: Logger): RpcProgram {
@@ -40,21 +41,19 @@ function rpcProcedure<P extends ProcedureName>(
       try {
         result = await service[name](args, ctx);
       } catch (error) {
-        const status = statusOf(error);
+        const status = statusOfError(error);
         if (status === Nfsstat3.JUKEBOX) logger.warn({ err: error, procedure: name }, 'no answer');
         else logger.error({ err: error, procedure: name }, 'the service failed unexpectedly');
         result = failure(name, status);
       }
-      return (writer) => codec.writeResult(writer, result);
+      return (writer) => {
+        try {
+          codec.writeResult(writer, result);
+        } catch (error) {
+          // An XdrError would be taken for bad arguments; here it is a defect of the service.
+          throw new Error('the service gave a result that XDR cannot express', { cause: error });
+        }
+      };
     },
   };
-}
-
-/** Whether the fault is a server's further down, and may pass. */
-export function isTransportFailure(error: unknown): boolean {
-  return error instanceof RpcError;
-}
-
-function statusOf(error: unknown): Nfsstat3Error {
-  return isTransportFailure(error) ? Nfsstat3.JUKEBOX : Nfsstat3.SERVERFAULT;
 }

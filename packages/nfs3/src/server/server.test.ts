@@ -84,6 +84,27 @@ describe('NFS server and remote service', () => {
     assert.deepEqual(await remote.mount('/', ctx), { status: Mountstat3.IO });
   });
 
+  it('lets nobody wait for what will not pass', async (t) => {
+    const { remote, reject } = await serve(t);
+    for (const [code, status, mountStatus] of [
+      ['AUTH_ERROR', Nfsstat3.ACCES, Mountstat3.ACCES],
+      ['PROC_UNAVAIL', Nfsstat3.NOTSUPP, Mountstat3.SERVERFAULT],
+      ['BAD_REPLY', Nfsstat3.SERVERFAULT, Mountstat3.SERVERFAULT],
+    ] as const) {
+      reject(new RpcError(code, 'refused'));
+      assert.deepEqual(await remote.getattr({ object: Uint8Array.of(1) }, ctx), { status });
+      assert.deepEqual(await remote.mount('/', ctx), { status: mountStatus });
+    }
+  });
+
+  it('answers SYSTEM_ERR, not GARBAGE_ARGS, to a result that XDR cannot express', async (t) => {
+    const { remote, answer } = await serve(t);
+    const data = 'one character a byte, \u{1f427}';
+    answer('readlink', { status: Nfsstat3.OK, symlinkAttributes: undefined, data });
+    const answered = remote.readlink({ symlink: Uint8Array.of(1) }, ctx);
+    await assert.rejects(answered, { code: 'SYSTEM_ERR' });
+  });
+
   it('answers NFS3ERR_SERVERFAULT when the service fails in any other way', async (t) => {
     const { remote, reject } = await serve(t);
     reject(new TypeError('a defect'));

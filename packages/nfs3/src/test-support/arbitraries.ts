@@ -41,8 +41,12 @@ const time: Arbitrary<Nfstime3> = record({ seconds: uint32, nseconds: uint32 });
 const spec: Arbitrary<Specdata3> = record({ specdata1: uint32, specdata2: uint32 });
 /** A size of a transfer that nobody has to cut down. */
 const transferSize = fc.nat({ max: MAX_TRANSFER_BYTES });
+const MAX_PAYLOAD_BYTES = 5000;
 /** Payloads on both sides of the size up to which they are copied. */
-const payload = fc.oneof(fc.uint8Array({ maxLength: 64 }), fc.uint8Array({ maxLength: 5000 }));
+const payload = fc.oneof(
+  fc.uint8Array({ maxLength: 64 }),
+  fc.uint8Array({ maxLength: MAX_PAYLOAD_BYTES }),
+);
 
 const fattr: Arbitrary<Fattr3> = record({
   type: fc.constantFrom(...Object.values(Ftype3)),
@@ -97,7 +101,12 @@ export const argsOf: { readonly [P in ProcedureName]: Arbitrary<ArgsOf<P>> } = {
   lookup: record({ what: diropargs }),
   access: record({ object: handle, access: uint32 }),
   readlink: record({ symlink: handle }),
-  read: record({ file: handle, offset: uint53, count: transferSize }),
+  // Enough for every payload below: a server must not answer with more than was asked for.
+  read: record({
+    file: handle,
+    offset: uint53,
+    count: fc.integer({ min: MAX_PAYLOAD_BYTES, max: MAX_TRANSFER_BYTES }),
+  }),
   write: fc
     .record({ file: handle, offset: uint53, stable: stableHow, data: payload })
     .map(({ data, ...args }) => ({ ...args, count: data.length, data: partsOf(data) })),
