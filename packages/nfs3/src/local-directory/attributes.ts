@@ -67,9 +67,6 @@ export function toWccData(before: Fattr3, after: Fattr3): WccData {
   return { before: toWccAttr(before), after };
 }
 
-/** wcc_data where nothing is known. */
-export const NO_WCC: WccData = { before: undefined, after: undefined };
-
 export function statDescriptor(fd: number): BigIntStats {
   return fstatSync(fd, { bigint: true });
 }

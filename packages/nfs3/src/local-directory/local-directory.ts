@@ -1,13 +1,14 @@
 import { constants } from 'node:fs';
 import { platform } from 'node:process';
+import { readOnlyRefusals, refusals } from '../refusals.ts';
 import type { Nfs3Service } from '../service.ts';
+import { Nfsstat3 } from '../status.ts';
 import { directoryProcedures } from './directories.ts';
 import { LocalDirectoryError } from './error.ts';
 import { fileSystemProcedures } from './file-system.ts';
 import { Inodes } from './inodes.ts';
 import { OpenFiles } from './open-files.ts';
 import { creatingProcedures } from './creating.ts';
-import { type Mutating, readOnlyProcedures } from './read-only.ts';
 import { readingProcedures } from './reading.ts';
 import { renamingProcedures } from './renaming.ts';
 import { StableStorage } from './stable-storage.ts';
@@ -33,6 +34,10 @@ export interface LocalDirectory extends Nfs3Service {
   /** Closes every descriptor; no call may be running any more. */
   close(): Promise<void>;
 }
+
+type Writable = ReturnType<typeof writingProcedures> &
+  ReturnType<typeof creatingProcedures> &
+  ReturnType<typeof renamingProcedures>;
 
 /** How often removed files that are still held open are let go, in ms. */
 const RELEASE_INTERVAL_MS = 10_000;
@@ -68,7 +73,7 @@ export async function createLocalDirectory(
     ...readingProcedures(tree),
     ...directoryProcedures(tree),
     ...(access === 'read-only'
-      ? readOnlyProcedures(tree)
+      ? { ...readOnlyRefusals(), ...refusals(Nfsstat3.ROFS, ['commit']) }
       : writableProcedures({ ...tree, writers, stable: new StableStorage() })),
     async close(): Promise<void> {
       clearInterval(releasing);
@@ -79,7 +84,7 @@ export async function createLocalDirectory(
   };
 }
 
-function writableProcedures(tree: WritableTree): Mutating {
+function writableProcedures(tree: WritableTree): Writable {
   return { ...writingProcedures(tree), ...creatingProcedures(tree), ...renamingProcedures(tree) };
 }
 
