@@ -5,7 +5,7 @@ export interface Timer {
 
 /**
  * The only source of time in the registry, so that the tables also run on a virtual clock.
- * `now()` is in milliseconds since the epoch.
+ * `now()` is in whole milliseconds since the epoch.
  */
 export interface Clock {
   now(): number;

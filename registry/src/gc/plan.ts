@@ -18,6 +18,8 @@ export interface GcWorld {
   /** Of the newest `latest` record. */
   readonly seq: number;
   readonly current: string;
+  /** When the newest record was signed, ms since the epoch. */
+  readonly published: number;
   readonly channels: Readonly<Record<string, string>>;
   readonly history: readonly HistoryEntry[];
   /** Versions whose publish has begun and not ended. */
@@ -65,8 +67,15 @@ export function planGc(world: GcWorld, policy: GcPolicy): GcPlan {
     // Stable for equal times: the record's own order counts.
     .sort((a, b) => b.entry.published - a.entry.published || a.position - b.position)
     .map(({ entry }) => entry);
-  const decisions = newestFirst.map((entry, rank): GcDecision => {
-    const root = rootOf(entry, rank, newestFirst, world, policy);
+  // After a rollback the current version is not the newest; it is the first to keep all the same.
+  const byRank = [...newestFirst].sort(
+    (a, b) => Number(b.version === world.current) - Number(a.version === world.current),
+  );
+  const keptByRank = new Set(byRank.slice(0, policy.keep).map(({ version }) => version));
+  const decisions = newestFirst.map((entry, position): GcDecision => {
+    // It stopped being current, at the latest, when the version after it was published.
+    const replaced = newestFirst[position - 1]?.published ?? world.published;
+    const root = rootOf(entry, keptByRank, replaced, world, policy);
     return root === undefined
       ? { version: entry.version, decision: 'delete', reason: 'UNUSED', text: 'nobody uses it' }
       : { version: entry.version, decision: 'keep', ...root };
@@ -85,8 +94,8 @@ type Root = Pick<GcDecision, 'reason' | 'text'>;
 
 function rootOf(
   { version }: HistoryEntry,
-  rank: number,
-  newestFirst: readonly HistoryEntry[],
+  keptByRank: ReadonlySet<string>,
+  replaced: number,
   world: GcWorld,
   policy: GcPolicy,
 ): Root | undefined {
@@ -107,12 +116,9 @@ function rootOf(
   if (sharers?.complete !== true) {
     return { reason: 'UNREACHABLE', text: 'sharers cannot be counted, so it counts as in use' };
   }
-  if (rank < policy.keep) {
+  if (keptByRank.has(version)) {
     return { reason: 'KEPT', text: `one of the ${policy.keep} newest` };
   }
-  // It stopped being current, at the latest, when the version after it was published.
-  const successor = newestFirst[rank - 1];
-  const replaced = successor?.published ?? world.now;
   const graceLeft = replaced + policy.graceSeconds * 1000 - world.now;
   if (graceLeft > 0) {
     return { reason: 'GRACE', text: `in grace for ${Math.ceil(graceLeft / 1000)} s more` };

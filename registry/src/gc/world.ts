@@ -24,7 +24,7 @@ export async function readGcWorld(
     }
     throw new RegistryError('APPLIANCE_NOT_FOUND', `${appliance} was never published`);
   }
-  const { seq, version, channels, history } = record.payload;
+  const { seq, version, published, channels, history } = record.payload;
   const counted = await Promise.all(
     history.map(async (entry) => {
       const { count, complete } = await countSharers(node, { appliance, version: entry.version });
@@ -35,6 +35,7 @@ export async function readGcWorld(
     appliance,
     seq,
     current: version,
+    published,
     channels,
     history,
     inFlight,

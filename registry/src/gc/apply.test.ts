@@ -1,0 +1,212 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { generateIdentity } from '../identity.ts';
+import { createPublisher, type Publisher } from '../publisher.ts';
+import { PublishMarks } from '../publish-marks.ts';
+import { createResolver } from '../resolver.ts';
+import { announceServer } from '../server-announcement.ts';
+import { countSharers, holdLease, type SharerLease } from '../sharer-lease.ts';
+import { createTwinNetwork, type TwinNetwork } from '../twin/twin-network.ts';
+import type { TwinNode } from '../twin/twin-node.ts';
+import { applyGc } from './apply.ts';
+import { planGc, versionsToDelete, type GcPolicy } from './plan.ts';
+import { readGcWorld } from './world.ts';
+
+const address = { host: 'nas', port: 2049, exportPath: '/srv' };
+const policy: GcPolicy = { keep: 1, graceSeconds: 0, pins: [] };
+const leaseTtlSeconds = 60;
+
+interface Scene {
+  twin: TwinNetwork;
+  client: TwinNode;
+  publisher: Publisher;
+  appliance: string;
+  stateDir: string;
+  plan: () => Promise<ReturnType<typeof planGc>>;
+  publish: (version: string) => Promise<unknown>;
+}
+
+describe('publish and gc', () => {
+  let directory: string;
+  before(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'rowfs-gc-'));
+  });
+  after(() => rm(directory, { recursive: true }));
+
+  /** A network in which v1 and v2 are published. */
+  async function setUp(verifyServer = async () => undefined): Promise<Scene> {
+    const twin = await createTwinNetwork(8);
+    const client = await twin.add({ mode: 'client' });
+    const node = twin.nodes[0]!;
+    const stateDir = await mkdtemp(join(directory, 'state-'));
+    const key = generateIdentity();
+    const publisher = createPublisher({ node, key, stateDir, verifyServer });
+    const appliance = publisher.applianceId('debian');
+    // Marks are real files: their promises need more than virtual time.
+    const publish = (version: string) =>
+      patiently(twin, publisher.publish({ name: 'debian', version, servers: [address] }));
+    const plan = async () =>
+      planGc(await patiently(twin, readGcWorld(node, publisher, appliance)), policy);
+    await publish('v1');
+    await publish('v2');
+    return { twin, client, publisher, appliance, stateDir, plan, publish };
+  }
+
+  const apply = ({ twin, publisher }: Scene, plan: ReturnType<typeof planGc>) =>
+    patiently(twin, applyGc({ node: twin.nodes[0]!, publisher, plan, policy, leaseTtlSeconds }));
+
+  it('keeps a version as long as it has a sharer, and retires it afterwards', async () => {
+    const scene = await setUp();
+    const { twin, client, appliance, plan } = scene;
+    const options = { appliance, version: 'v1', ttlSeconds: leaseTtlSeconds };
+    const lease = await twin.clock.until(holdLease(client, options));
+    await twin.clock.advance(10 * 60_000);
+    assert.deepEqual(versionsToDelete(await plan()), [], 'refreshed for ten minutes');
+    await twin.clock.until(lease.release());
+    const agreed = await plan();
+    assert.deepEqual(versionsToDelete(agreed), ['v1']);
+    const started = twin.clock.now();
+    const report = await apply(scene, agreed);
+    assert.ok(twin.clock.now() - started >= leaseTtlSeconds * 1000, 'a TTL passed before');
+    assert.deepEqual(report, {
+      deletable: [{ version: 'v1', servers: ['nas:2049:/srv'] }],
+      resurrected: [],
+    });
+    const resolve = createResolver(client).resolve(appliance, { version: 'v1' });
+    await assert.rejects(twin.clock.until(resolve), { code: 'VERSION_NOT_FOUND' });
+    const { entries } = await twin.clock.until(client.tables.getServers(appliance, 'v1'));
+    assert.deepEqual(entries, []);
+  });
+
+  it('brings a version back when it is used while gc waits', async () => {
+    const scene = await setUp();
+    const { twin, client, appliance } = scene;
+    const running = apply(scene, await scene.plan());
+    const whenRetired = async (): Promise<SharerLease> => {
+      const { record } = await client.tables.getLatest(appliance);
+      if (record?.payload.history.length !== 1) return whenRetired();
+      return holdLease(client, { appliance, version: 'v1', ttlSeconds: leaseTtlSeconds });
+    };
+    const lease = await patiently(twin, whenRetired());
+    assert.deepEqual(await running, { deletable: [], resurrected: ['v1'] });
+    const again = createResolver(client).resolve(appliance, { version: 'v1' });
+    const { servers, latest } = await twin.clock.until(again);
+    assert.equal(servers[0]?.endorsed, true);
+    assert.deepEqual([latest.version, latest.history.length], ['v2', 2]);
+    await twin.clock.until(lease.release());
+  });
+
+  it('refuses a plan when the world has changed', async () => {
+    const scene = await setUp();
+    const plan = await scene.plan();
+    await scene.publish('v3');
+    await assert.rejects(apply(scene, plan), { code: 'PLAN_CHANGED' });
+    const next = await scene.plan();
+    const { twin, client, appliance } = scene;
+    await twin.clock.until(holdLease(client, { appliance, version: 'v1', ttlSeconds: 60 }));
+    await assert.rejects(apply(scene, next), { code: 'PLAN_CHANGED' });
+  });
+
+  it('keeps everything while the sharers cannot be counted', async () => {
+    const scene = await setUp();
+    for (const { peerId } of scene.twin.nodes.slice(4)) {
+      scene.twin.network.setConduct(peerId, 'dead');
+    }
+    assert.deepEqual(
+      (await scene.plan()).decisions.map(({ reason }) => reason),
+      ['CURRENT', 'UNREACHABLE'],
+    );
+  });
+
+  it('keeps a version whose publish has begun and not ended', async () => {
+    const scene = await setUp();
+    await new PublishMarks(scene.stateDir).set(scene.appliance, 'v1');
+    assert.deepEqual(versionsToDelete(await scene.plan()), []);
+    await scene.publish('v1');
+    assert.deepEqual(await scene.publisher.inFlight(scene.appliance), []);
+    assert.deepEqual(versionsToDelete(await scene.plan()), ['v2'], 'v1 is current again');
+  });
+
+  it('announces nothing that cannot be fetched', async () => {
+    let works = true;
+    const verify = async () => {
+      if (!works) throw new Error('mount: no such export');
+      return undefined;
+    };
+    const scene = await setUp(verify);
+    works = false;
+    await assert.rejects(scene.publish('v3'), {
+      code: 'SERVER_NOT_FETCHABLE',
+      message: /nas:2049:\/srv .* no such export/,
+    });
+    const { twin, client, appliance } = scene;
+    const { latest } = await twin.clock.until(createResolver(client).resolve(appliance));
+    assert.equal(latest.version, 'v2');
+    const { entries } = await twin.clock.until(client.tables.getServers(appliance, 'v3'));
+    assert.deepEqual(entries, []);
+  });
+
+  it('publishing the same again refreshes it', async () => {
+    const scene = await setUp();
+    const report = await scene.publish('v2');
+    assert.partialDeepStrictEqual(report, { version: 'v2', seq: 3, refreshed: true });
+  });
+
+  it('tells a server of ours when its version was retired, once it was listed', async () => {
+    const scene = await setUp();
+    const { twin, appliance } = scene;
+    const retired: number[] = [];
+    const announce = (version: string) =>
+      twin.clock.until(
+        announceServer(twin.nodes[3]!, {
+          appliance,
+          version,
+          address,
+          holdings: 'full',
+          load: () => 12.4,
+          ttlSeconds: 600,
+          onRetired: ({ seq }) => retired.push(seq),
+        }),
+      );
+    const [listed, early] = [await announce('v1'), await announce('v9')];
+    await apply(scene, await scene.plan());
+    await twin.clock.advance(600_000);
+    assert.deepEqual(retired, [3], 'v1 was retired; v9 was only not published yet');
+    const count = async () => {
+      const read = scene.client.tables.getServers(appliance, 'v1');
+      return (await twin.clock.until(read)).entries.length;
+    };
+    assert.equal(await count(), 1, 'announced until it is withdrawn');
+    await twin.clock.until(Promise.all([listed.withdraw(), early.withdraw()]));
+    assert.equal(await count(), 0);
+  });
+
+  it('a lease of a client that dies ends within one TTL', async () => {
+    const { twin, client, appliance } = await setUp();
+    const options = { appliance, version: 'v1', ttlSeconds: 60 };
+    const key = generateIdentity().peerId;
+    await twin.clock.until(client.tables.putLease({ ...options, lease: key.slice(-8) }));
+    const count = async () => (await twin.clock.until(countSharers(client, options))).count;
+    await twin.clock.advance(59_000);
+    assert.equal(await count(), 1);
+    await twin.clock.advance(1_000);
+    assert.equal(await count(), 0);
+  });
+});
+
+/** As `clock.until`, for work that waits for files too: gives real time to what needs it. */
+async function patiently<T>(twin: TwinNetwork, work: Promise<T>): Promise<T> {
+  const state = { done: false };
+  const finished = work.finally(() => {
+    state.done = true;
+  });
+  finished.catch(() => undefined);
+  while (!state.done) {
+    await new Promise((resolve) => setTimeout(resolve, 1));
+    await twin.clock.advance(200);
+  }
+  return finished;
+}
