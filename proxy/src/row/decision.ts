@@ -1,0 +1,337 @@
+import {
+  type Fattr3,
+  type Filehandle,
+  type Filename,
+  Ftype3,
+  NAME_MAX,
+  Nfsstat3,
+  type Nfstime3,
+} from '@rowfs/nfs3';
+import type { Credential } from '@rowfs/oncrpc';
+import type { FactsInHand } from './lower-facts.ts';
+import type { NameHash, Position } from './cookies.ts';
+import {
+  bornFileid,
+  decodeEntry,
+  decodeId,
+  decodeNode,
+  encodeEntry,
+  encodeId,
+  encodeNode,
+  type Entry,
+  entriesFrom,
+  entriesPrefix,
+  entryKey,
+  latin1,
+  lowerKey,
+  type Node,
+  nodeKey,
+  readEntryKey,
+} from './records.ts';
+import { Refusal } from './refusal.ts';
+import type { Shadow } from './shadow.ts';
+
+/** An object of the merged tree: one of the lower that was never changed, or a node. */
+export type MergedObject =
+  | { readonly node: Node; readonly lower: undefined }
+  | { readonly node: Node; readonly lower: Filehandle }
+  | { readonly node: undefined; readonly lower: Filehandle };
+
+export function objectOf(node: Node): MergedObject {
+  const { lower } = node;
+  return lower === undefined ? { node, lower } : { node, lower };
+}
+
+/** A name recorded for a directory; `id` 0 is a whiteout. */
+export interface RecordedName {
+  readonly name: Filename;
+  readonly position: Position;
+  readonly id: number;
+}
+
+/** Id in a record of the lower's handles: the object was removed. */
+const REMOVED = 0;
+
+/**
+ * One operation being decided over the merged tree: reads the upper and the lower, gathers changes,
+ * and stages them all at once, or none.
+ *
+ * A decision is synchronous, so nothing can come between what it saw and what it changes: this is
+ * all the locking that the namespace has. What the lower has to say is asked for beforehand
+ * (`decide` in operation.ts): it is immutable, so it still holds when the decision is made.
+ */
+export class Decision {
+  readonly credential: Credential;
+  readonly facts: FactsInHand;
+  readonly #shadow: Shadow;
+  readonly #hash: NameHash;
+  readonly #writes = new Map<string, Buffer | undefined>();
+  readonly #unreferenced: number[] = [];
+
+  constructor(shadow: Shadow, facts: FactsInHand, credential: Credential) {
+    this.#shadow = shadow;
+    this.#hash = shadow.nameHash;
+    this.facts = facts;
+    this.credential = credential;
+  }
+
+  /** @throws Refusal STALE or BADHANDLE */
+  resolve(handle: Filehandle): MergedObject {
+    const identity = this.#shadow.handles.identify(handle);
+    if ('lower' in identity) return this.ofLower(identity.lower) ?? stale();
+    const node = this.node(identity.id);
+    return node === undefined ? stale() : objectOf(node);
+  }
+
+  /** What the object of the lower is by now; undefined when it was removed. */
+  ofLower(lower: Filehandle): MergedObject | undefined {
+    const record = this.#get(lowerKey(lower));
+    if (record === undefined) return { node: undefined, lower };
+    const id = decodeId(record);
+    if (id === REMOVED) return undefined;
+    return { node: this.#mustBeNode(id), lower };
+  }
+
+  node(id: number): Node | undefined {
+    const record = this.#get(nodeKey(id));
+    return record === undefined ? undefined : decodeNode(id, record);
+  }
+
+  handleOf(object: MergedObject): Filehandle {
+    const { handles } = this.#shadow;
+    return object.lower === undefined
+      ? handles.ofNode(object.node.id)
+      : handles.ofLower(object.lower);
+  }
+
+  /** The object's attributes, with what this decision has changed so far. */
+  attributes(object: MergedObject): Fattr3 {
+    const { fsid } = this.#shadow;
+    const current = this.#current(object);
+    if (current.node === undefined) return { ...this.facts.attributes(current.lower), fsid };
+    const node = this.#shadow.files.effective(current.node);
+    const { type, mode, nlink, uid, gid, size, used, rdev, fileid, atime, mtime, ctime } = node;
+    return { type, mode, nlink, uid, gid, size, used, rdev, fsid, fileid, atime, mtime, ctime };
+  }
+
+  /** True for two handles, or names, of one object. */
+  same(a: MergedObject, b: MergedObject): boolean {
+    if (a.lower === undefined || b.lower === undefined) return a.node?.id === b.node?.id;
+    return latin1(a.lower) === latin1(b.lower);
+  }
+
+  typeOf(object: MergedObject): Ftype3 {
+    if (object.node !== undefined) return object.node.type;
+    return this.facts.attributes(object.lower).type;
+  }
+
+  /** @throws Refusal NOTDIR */
+  resolveDirectory(handle: Filehandle): MergedObject {
+    const directory = this.resolve(handle);
+    if (this.typeOf(directory) !== Ftype3.DIR) throw new Refusal(Nfsstat3.NOTDIR);
+    return directory;
+  }
+
+  /** What a directory has under a name that is neither '.' nor '..'. */
+  child(directory: MergedObject, name: Filename): MergedObject | undefined {
+    const entry = this.entry(directory, name);
+    if (entry !== undefined) {
+      if (entry.id === 0) return undefined;
+      return objectOf(this.#mustBeNode(entry.id));
+    }
+    if (directory.lower === undefined) return undefined;
+    const lower = this.facts.child(directory.lower, name);
+    return lower === undefined ? undefined : this.ofLower(lower);
+  }
+
+  entry(directory: MergedObject, name: Filename): Entry | undefined {
+    const { node } = this.#current(directory);
+    if (node === undefined) return undefined;
+    const record = this.#get(this.#entryKey(node.id, name));
+    return record === undefined ? undefined : decodeEntry(record);
+  }
+
+  parent(directory: MergedObject): MergedObject {
+    if (directory.node !== undefined && directory.node.parent !== 0) {
+      return objectOf(this.#mustBeNode(directory.node.parent));
+    }
+    if (directory.lower === undefined) throw new Refusal(Nfsstat3.SERVERFAULT);
+    if (this.isRoot(directory)) return directory;
+    const lower = this.facts.child(directory.lower, '..');
+    return (lower === undefined ? undefined : this.ofLower(lower)) ?? stale();
+  }
+
+  isRoot(object: MergedObject): boolean {
+    return object.lower !== undefined && this.#shadow.isRoot(object.lower);
+  }
+
+  /** The recorded names of a directory from a position on, durable ones only. */
+  *entriesFrom(directory: MergedObject, position: Position): Generator<RecordedName> {
+    if (directory.node === undefined) return;
+    const { id } = directory.node;
+    const records = this.#shadow.range(entriesFrom(id, position), entriesPrefix(id));
+    for (const { key, value } of records) yield { ...readEntryKey(key), id: decodeEntry(value).id };
+  }
+
+  /** True for a directory with no entry but '.' and '..'. */
+  isEmpty(directory: MergedObject): boolean {
+    if ((directory.node?.children ?? 0) > 0) return false;
+    if (directory.lower === undefined) return true;
+    return this.facts
+      .listing(directory.lower)
+      .every(({ name }) => this.entry(directory, name)?.id === 0);
+  }
+
+  /** The object's node, made with the lower's attributes when it has none yet. */
+  touch(object: MergedObject): Node {
+    if (object.node !== undefined) return this.#mustBeNode(object.node.id);
+    const known = this.ofLower(object.lower);
+    if (known === undefined) return stale();
+    if (known.node !== undefined) return known.node;
+    const attributes = this.facts.attributes(object.lower);
+    const node: Node = {
+      ...attributes,
+      id: this.#shadow.newId(),
+      lower: object.lower,
+      lowerLimit: attributes.type === Ftype3.REG ? attributes.size : 0,
+      parent: 0,
+      children: 0,
+      target: '',
+      verf: undefined,
+    };
+    this.put(node);
+    this.#writes.set(lowerKey(object.lower), encodeId(node.id));
+    return node;
+  }
+
+  /** Makes a node that the lower knows nothing of; its times are now. */
+  newNode(
+    fields: Pick<Node, 'type' | 'mode' | 'uid' | 'gid'> &
+      Partial<Pick<Node, 'nlink' | 'size' | 'rdev' | 'parent' | 'target' | 'verf'>>,
+  ): Node {
+    const id = this.#shadow.newId();
+    const now = this.#shadow.clock.stamp({ seconds: 0, nseconds: 0 });
+    const node: Node = {
+      nlink: 1,
+      size: 0,
+      rdev: { specdata1: 0, specdata2: 0 },
+      parent: 0,
+      target: '',
+      verf: undefined,
+      ...fields,
+      id,
+      used: 0,
+      fileid: bornFileid(id),
+      atime: now,
+      mtime: now,
+      ctime: now,
+      lower: undefined,
+      lowerLimit: 0,
+      children: 0,
+    };
+    this.put(node);
+    return node;
+  }
+
+  put(node: Node): void {
+    this.#writes.set(nodeKey(node.id), encodeNode(node));
+  }
+
+  /** Now, and later than any ctime the node had. */
+  stamp(node: Node): Nfstime3 {
+    return this.#shadow.clock.stamp(this.#shadow.files.effective(node).ctime);
+  }
+
+  /** Puts a name into a directory, over whatever it has there, and adds the directory's changes. */
+  addName(directory: MergedObject, name: Filename, node: Node, linkDelta: number): void {
+    const before = this.entry(directory, name);
+    const coversLower = before?.coversLower ?? this.#lowerHas(directory, name);
+    const parent = this.touch(directory);
+    const grown = before === undefined || before.id === 0 ? 1 : 0;
+    this.#putDirectory(parent, linkDelta, grown);
+    this.#writes.set(this.#entryKey(parent.id, name), encodeEntry({ id: node.id, coversLower }));
+  }
+
+  /** Takes a name out of a directory and adds the directory's changes. */
+  removeName(directory: MergedObject, name: Filename, linkDelta: number): void {
+    const before = this.entry(directory, name);
+    const coversLower = before?.coversLower ?? this.#lowerHas(directory, name);
+    const parent = this.touch(directory);
+    this.#putDirectory(parent, linkDelta, before === undefined || before.id === 0 ? 0 : -1);
+    const record = coversLower ? encodeEntry({ id: 0, coversLower }) : undefined;
+    this.#writes.set(this.#entryKey(parent.id, name), record);
+  }
+
+  /** One name less for an object that is no directory; the last one takes it out of the world. */
+  dropLink(object: MergedObject): void {
+    const node = this.touch(object);
+    if (node.nlink > 1) {
+      this.put({ ...node, nlink: node.nlink - 1, ctime: this.stamp(node) });
+      return;
+    }
+    this.#dropNode(node);
+  }
+
+  /** An empty directory goes, with the whiteouts that made it empty. */
+  dropDirectory(object: MergedObject): void {
+    const node = this.touch(object);
+    if (node.lower !== undefined) {
+      for (const { name } of this.facts.listing(node.lower)) {
+        this.#writes.set(this.#entryKey(node.id, name), undefined);
+      }
+    }
+    this.#dropNode(node);
+  }
+
+  /** @throws Refusal NAMETOOLONG, INVAL (a slash or NUL, or no name at all) */
+  checkName(name: Filename): void {
+    if (name.length > NAME_MAX) throw new Refusal(Nfsstat3.NAMETOOLONG);
+    if (name === '' || name.includes('/') || name.includes('\0')) throw new Refusal(Nfsstat3.INVAL);
+  }
+
+  /** Stages the changes, all at once; visible from here on, durable when the shadow says so. */
+  stage(): void {
+    if (this.#writes.size > 0) this.#shadow.stage(this.#writes, this.#unreferenced);
+  }
+
+  #current(object: MergedObject): MergedObject {
+    if (this.#writes.size === 0) return object;
+    if (object.lower !== undefined) return this.ofLower(object.lower) ?? stale();
+    return { node: this.#mustBeNode(object.node.id), lower: undefined };
+  }
+
+  #dropNode(node: Node): void {
+    this.#writes.set(nodeKey(node.id), undefined);
+    if (node.lower !== undefined) this.#writes.set(lowerKey(node.lower), encodeId(REMOVED));
+    this.#unreferenced.push(node.id);
+    for (const key of this.#shadow.presenceKeys(node)) this.#writes.set(key, undefined);
+  }
+
+  #putDirectory(node: Node, linkDelta: number, childrenDelta: number): void {
+    const now = this.stamp(node);
+    // 1 is how some file systems say that they do not count the links of directories.
+    const nlink = node.nlink === 1 ? 1 : node.nlink + linkDelta;
+    const children = node.children + childrenDelta;
+    this.put({ ...node, nlink, children, mtime: now, ctime: now });
+  }
+
+  #lowerHas(directory: MergedObject, name: Filename): boolean {
+    return directory.lower !== undefined && this.facts.child(directory.lower, name) !== undefined;
+  }
+
+  #mustBeNode(id: number): Node {
+    return this.node(id) ?? stale();
+  }
+
+  #entryKey(directory: number, name: Filename): string {
+    return entryKey(directory, this.#hash.position(name), name);
+  }
+
+  #get(key: string): Buffer | undefined {
+    return this.#writes.has(key) ? this.#writes.get(key) : this.#shadow.get(key);
+  }
+}
+
+function stale(): never {
+  throw new Refusal(Nfsstat3.STALE);
+}

@@ -1,0 +1,97 @@
+import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { ShadowError } from './shadow-error.ts';
+
+interface Holder {
+  readonly pid: number;
+  /** When that process started, in clock ticks since boot: tells it from a later one of its number. */
+  readonly started: string;
+}
+
+/**
+ * Takes the lock file at `path` for this process, over one whose process is gone.
+ *
+ * @returns what gives it back.
+ * @throws ShadowError SHADOW_IN_USE, naming the process that has it.
+ */
+export function lockFile(path: string): () => void {
+  const own = `${path}.${process.pid}`;
+  const holder: Holder = { pid: process.pid, started: startOf(process.pid) ?? '' };
+  writeFileSync(own, JSON.stringify(holder));
+  try {
+    while (!tryLink(own, path)) {
+      refuseIfHeld(path);
+      stealAbandoned(path);
+    }
+  } finally {
+    rmSync(own, { force: true });
+  }
+  return () => rmSync(path, { force: true });
+}
+
+/** Linking, unlike writing, makes the file with its contents or not at all. */
+function tryLink(from: string, to: string): boolean {
+  try {
+    linkSync(from, to);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    throw error;
+  }
+}
+
+function refuseIfHeld(path: string): void {
+  const holder = readHolder(path);
+  if (holder === undefined || startOf(holder.pid) !== holder.started) return;
+  throw new ShadowError(
+    'SHADOW_IN_USE',
+    `the shadow is in use by process ${holder.pid} (lock file ${path}): stop it, or use another shadow`,
+  );
+}
+
+/** Moves the lock aside before it is judged again: two that steal at once must not both succeed. */
+function stealAbandoned(path: string): void {
+  const aside = `${path}.${process.pid}.abandoned`;
+  try {
+    renameSync(path, aside);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
+    throw error;
+  }
+  try {
+    refuseIfHeld(aside);
+  } catch (error) {
+    tryLink(aside, path);
+    throw error;
+  } finally {
+    rmSync(aside, { force: true });
+  }
+}
+
+function readHolder(path: string): Holder | undefined {
+  try {
+    const holder: unknown = JSON.parse(readFileSync(path, 'utf8'));
+    if (typeof holder !== 'object' || holder === null) return undefined;
+    if (!('pid' in holder) || typeof holder.pid !== 'number') return undefined;
+    if (!('started' in holder) || typeof holder.started !== 'string') return undefined;
+    return { pid: holder.pid, started: holder.started };
+  } catch {
+    // Gone again, or torn by a power cut: nobody alive can have written that.
+    return undefined;
+  }
+}
+
+/** Start time of a living process; where there is no /proc, '' for every living process. */
+function startOf(pid: number): string | undefined {
+  try {
+    process.kill(pid, 0);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ESRCH') return undefined;
+  }
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    // The command's name, in parentheses, may contain anything; the start time is the 20th after it.
+    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '';
+  } catch {
+    return '';
+  }
+}

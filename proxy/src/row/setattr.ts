@@ -1,0 +1,166 @@
+import {
+  Access3,
+  actsAsOwner,
+  callerUid,
+  checkAccess,
+  type Fattr3,
+  type Filehandle,
+  Ftype3,
+  inGroup,
+  mayWrite,
+  type Nfs3Context,
+  type Nfs3Service,
+  Nfsstat3,
+  type Nfstime3,
+  type Sattr3,
+  type SetTime,
+  type WccData,
+} from '@rowfs/nfs3';
+import { compareTimes } from './clock.ts';
+import type { Decision } from './decision.ts';
+import { answer, change, decide, type Overlay, wccAtHand, wccOf } from './operation.ts';
+import type { Node } from './records.ts';
+import { Refusal } from './refusal.ts';
+import { MAX_FILE_BYTES } from './write.ts';
+
+const PERMISSION_BITS = 0o7777;
+const SET_UID = 0o4000;
+const SET_GID = 0o2000;
+const GROUP_EXECUTE = 0o010;
+
+/** SETATTR over the merged tree. */
+export function setattrProcedures(overlay: Overlay): Pick<Nfs3Service, 'setattr'> {
+  return {
+    setattr: ({ object, newAttributes, guard }, ctx) =>
+      answer(
+        async () => ({
+          status: Nfsstat3.OK,
+          objWcc: await setAttributes(overlay, ctx, object, newAttributes, guard),
+        }),
+        (status) => ({ status, objWcc: wccAtHand(overlay, ctx, object) }),
+      ),
+  };
+}
+
+/**
+ * Changes attributes, durably. Of a file with unstable writes these are made stable first, so that
+ * what is set here comes after them on the disk too.
+ *
+ * @throws Refusal
+ */
+export async function setAttributes(
+  overlay: Overlay,
+  ctx: Nfs3Context,
+  handle: Filehandle,
+  wanted: Sattr3,
+  guard: Nfstime3 | undefined,
+): Promise<WccData> {
+  const { shadow } = overlay;
+  const apply = (): Promise<WccData> =>
+    change(overlay, ctx, (tree) => {
+      const object = tree.resolve(handle);
+      const before = tree.attributes(object);
+      check(tree, before, wanted, guard);
+      if (!isEmpty(wanted)) tree.put(changed(tree, tree.touch(object), wanted));
+      return wccOf(before, tree.attributes(object));
+    });
+
+  const file = await decide(overlay, ctx, (tree) => {
+    const object = tree.resolve(handle);
+    if (tree.typeOf(object) !== Ftype3.REG) return undefined;
+    check(tree, tree.attributes(object), wanted, guard);
+    const node = tree.touch(object);
+    tree.stage();
+    return node;
+  });
+  if (file === undefined) return apply();
+  return shadow.files.file(file.id).lock.run(async () => {
+    await shadow.files.flush(shadow.files.file(file.id));
+    const wcc = await apply();
+    // Only now that no restart can bring the old size back.
+    if (wanted.size !== undefined) shadow.files.file(file.id).cut(wanted.size);
+    return wcc;
+  });
+}
+
+function isEmpty({ mode, uid, gid, size, atime, mtime }: Sattr3): boolean {
+  const none = mode === undefined && uid === undefined && gid === undefined && size === undefined;
+  return none && atime === 'dont-change' && mtime === 'dont-change';
+}
+
+/** @throws Refusal when the caller may not, or nobody can. */
+function check(
+  tree: Decision,
+  attributes: Fattr3,
+  wanted: Sattr3,
+  guard: Nfstime3 | undefined,
+): void {
+  const { credential } = tree;
+  const isRoot = callerUid(credential) === 0;
+  const owns = actsAsOwner(attributes, credential);
+  if (guard !== undefined && compareTimes(guard, attributes.ctime) !== 0) {
+    throw new Refusal(Nfsstat3.NOT_SYNC);
+  }
+  if (wanted.mode !== undefined && !owns) throw new Refusal(Nfsstat3.PERM);
+  if (wanted.uid !== undefined && !isRoot && !(owns && wanted.uid === attributes.uid)) {
+    throw new Refusal(Nfsstat3.PERM);
+  }
+  if (wanted.gid !== undefined && !isRoot && !(owns && inGroup(wanted.gid, credential))) {
+    throw new Refusal(Nfsstat3.PERM);
+  }
+  for (const time of [wanted.atime, wanted.mtime]) checkTime(tree, attributes, time, owns);
+  if (wanted.size !== undefined) checkSize(tree, attributes, wanted.size);
+}
+
+function checkTime(tree: Decision, attributes: Fattr3, time: SetTime, owns: boolean): void {
+  if (time === 'dont-change' || owns) return;
+  if (time !== 'server-time') throw new Refusal(Nfsstat3.PERM);
+  if (checkAccess(attributes, tree.credential, Access3.MODIFY) === 0) {
+    throw new Refusal(Nfsstat3.ACCES);
+  }
+}
+
+function checkSize(tree: Decision, attributes: Fattr3, size: number): void {
+  if (attributes.type === Ftype3.DIR) throw new Refusal(Nfsstat3.ISDIR);
+  if (attributes.type !== Ftype3.REG) throw new Refusal(Nfsstat3.INVAL);
+  if (!mayWrite(attributes, tree.credential)) throw new Refusal(Nfsstat3.ACCES);
+  if (size > MAX_FILE_BYTES) throw new Refusal(Nfsstat3.FBIG);
+}
+
+function changed(tree: Decision, node: Node, wanted: Sattr3): Node {
+  const now = tree.stamp(node);
+  const timeOf = (time: SetTime, unchanged: Nfstime3): Nfstime3 => {
+    if (time === 'server-time') return now;
+    return time === 'dont-change' ? unchanged : time;
+  };
+  const size = wanted.size ?? node.size;
+  return {
+    ...node,
+    mode: modeOf(tree, node, wanted),
+    uid: wanted.uid ?? node.uid,
+    gid: wanted.gid ?? node.gid,
+    size,
+    used: Math.min(node.used, Math.ceil(size / 512) * 512),
+    lowerLimit: Math.min(node.lowerLimit, size),
+    atime: timeOf(wanted.atime, node.atime),
+    mtime: timeOf(wanted.mtime, wanted.size === undefined ? node.mtime : now),
+    ctime: now,
+  };
+}
+
+/** The new mode; where none is asked for, a new owner takes the set-ID bits off, as Linux does. */
+function modeOf(tree: Decision, node: Node, wanted: Sattr3): number {
+  let mode = wanted.mode === undefined ? node.mode : wanted.mode & PERMISSION_BITS;
+  const { credential } = tree;
+  const gid = wanted.gid ?? node.gid;
+  if (wanted.mode !== undefined && callerUid(credential) !== 0 && !inGroup(gid, credential)) {
+    mode &= ~SET_GID;
+  }
+  const changesOwner = wanted.uid !== undefined || wanted.gid !== undefined;
+  if (changesOwner && wanted.mode === undefined && node.type !== Ftype3.DIR) {
+    mode &= ~SET_UID;
+    if ((mode & GROUP_EXECUTE) !== 0) mode &= ~SET_GID;
+  }
+  const writesAsOther = wanted.size !== undefined && callerUid(credential) !== 0;
+  return writesAsOther && wanted.mode === undefined ? mode & ~(SET_UID | SET_GID) : mode;
+}

@@ -1,0 +1,189 @@
+import {
+  constants,
+  closeSync,
+  fstatSync,
+  ftruncateSync,
+  openSync,
+  readSync,
+  writevSync,
+} from 'node:fs';
+import { fdatasync, fsync, open, close, read, writev } from 'node:fs';
+import { promisify } from 'node:util';
+import type { Nfstime3 } from '@rowfs/nfs3';
+import { Mutex } from './mutex.ts';
+
+/** What was written to a file and is not on stable storage yet; see the ordering rules. */
+export interface Unstable {
+  readonly size: number;
+  readonly used: number;
+  readonly mtime: Nfstime3;
+  readonly ctime: Nfstime3;
+  /** Presence bits that changed, as whole chunks. */
+  readonly chunks: ReadonlyMap<number, Uint8Array>;
+}
+
+/**
+ * Up to here a copy to or from the page cache takes less time than handing it to a thread; above it,
+ * and for whatever may wait for the disk, the event loop must not be held.
+ */
+const SYNC_IO_BYTES = 128 * 1024;
+
+const fdatasyncOf = promisify(fdatasync);
+const fsyncOf = promisify(fsync);
+const openOf = promisify(open);
+const closeOf = promisify(close);
+const readOf = promisify(read);
+const writevOf = promisify(writev);
+
+/**
+ * The sparse file that holds the contents a node got here. It is made by the first write, and is
+ * never longer than the node says that the file is: what a crash or a failed write left beyond that
+ * is cut when it is opened, so that it never shows when the file grows again.
+ */
+export class ShadowFile {
+  readonly id: number;
+  /** Whoever changes the contents or the size holds it. */
+  readonly lock = new Mutex();
+  unstable: Unstable | undefined;
+  /** I/O in flight: the descriptor must stay open. */
+  users = 0;
+  readonly #path: string;
+  readonly #directory: string;
+  #descriptor: number | undefined;
+  #nameUnsynced = false;
+
+  constructor(id: number, directory: string, path: string) {
+    this.id = id;
+    this.#directory = directory;
+    this.#path = path;
+  }
+
+  get idle(): boolean {
+    return this.users === 0 && this.unstable === undefined && !this.#nameUnsynced && this.lock.idle;
+  }
+
+  /** `length` bytes from `offset`; what the sparse file does not have is zeros. */
+  async read(offset: number, length: number, size: number): Promise<Uint8Array> {
+    const bytes = Buffer.allocUnsafe(length);
+    let done = 0;
+    const descriptor = this.#open(size, false);
+    if (descriptor !== undefined) {
+      this.users += 1;
+      try {
+        while (done < length) {
+          const got =
+            length <= SYNC_IO_BYTES
+              ? readSync(descriptor, bytes, done, length - done, offset + done)
+              : (await readOf(descriptor, bytes, done, length - done, offset + done)).bytesRead;
+          if (got === 0) break;
+          done += got;
+        }
+      } finally {
+        this.users -= 1;
+      }
+    }
+    return bytes.fill(0, done);
+  }
+
+  /**
+   * Writes all parts, one after the other from `offset`.
+   *
+   * @param size of the file by now; when the write fails, what it left beyond is cut off again.
+   */
+  async write(parts: readonly Uint8Array[], offset: number, size: number): Promise<void> {
+    const descriptor = this.#open(size, true);
+    if (descriptor === undefined) throw new Error(`${this.#path} could not be made`);
+    this.users += 1;
+    try {
+      let rest = parts.filter((part) => part.length > 0);
+      let at = offset;
+      while (rest.length > 0) {
+        const length = rest.reduce((sum, part) => sum + part.length, 0);
+        const written =
+          length <= SYNC_IO_BYTES
+            ? writevSync(descriptor, rest, at)
+            : (await writevOf(descriptor, rest, at)).bytesWritten;
+        at += written;
+        rest = written === length ? [] : after(rest, written);
+      }
+    } catch (error) {
+      ftruncateSync(descriptor, Math.min(size, fstatSync(descriptor).size));
+      throw error;
+    } finally {
+      this.users -= 1;
+    }
+  }
+
+  /** Everything written, and the file's own name, to stable storage. */
+  async sync(size: number): Promise<void> {
+    const descriptor = this.#open(size, false);
+    if (descriptor === undefined) return;
+    this.users += 1;
+    try {
+      await fdatasyncOf(descriptor);
+      if (!this.#nameUnsynced) return;
+      const directory = await openOf(this.#directory, constants.O_RDONLY);
+      try {
+        await fsyncOf(directory);
+      } finally {
+        await closeOf(directory);
+      }
+      this.#nameUnsynced = false;
+    } finally {
+      this.users -= 1;
+    }
+  }
+
+  /** Drops what lies beyond `size`. */
+  cut(size: number): void {
+    const descriptor = this.#open(size, false);
+    if (descriptor !== undefined && fstatSync(descriptor).size > size) {
+      ftruncateSync(descriptor, size);
+    }
+  }
+
+  /** Bytes of disk it takes. */
+  bytesUsed(size: number): number {
+    const descriptor = this.#open(size, false);
+    return descriptor === undefined ? 0 : fstatSync(descriptor).blocks * 512;
+  }
+
+  close(): void {
+    if (this.#descriptor !== undefined) closeSync(this.#descriptor);
+    this.#descriptor = undefined;
+  }
+
+  #open(size: number, create: boolean): number | undefined {
+    if (this.#descriptor !== undefined) return this.#descriptor;
+    const existing = openIfThere(this.#path);
+    if (existing !== undefined) {
+      if (fstatSync(existing).size > size) ftruncateSync(existing, size);
+      this.#descriptor = existing;
+    } else if (create) {
+      const flags = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL;
+      this.#descriptor = openSync(this.#path, flags, 0o600);
+      this.#nameUnsynced = true;
+    }
+    return this.#descriptor;
+  }
+}
+
+function openIfThere(path: string): number | undefined {
+  try {
+    return openSync(path, constants.O_RDWR);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+/** What is left of `parts` after their first `count` bytes. */
+function after(parts: readonly Uint8Array[], count: number): Uint8Array[] {
+  const rest: Uint8Array[] = [];
+  let skip = count;
+  for (const part of parts) {
+    if (part.length > skip) rest.push(skip === 0 ? part : part.subarray(skip));
+    skip = Math.max(0, skip - part.length);
+  }
+  return rest;
+}

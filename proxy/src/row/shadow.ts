@@ -1,0 +1,287 @@
+import { randomBytes } from 'node:crypto';
+import { chmodSync, mkdirSync } from 'node:fs';
+import { statfs } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Filehandle } from '@rowfs/nfs3';
+import { type Logger, pino } from 'pino';
+import { Clock } from './clock.ts';
+import { NameHash } from './cookies.ts';
+import { HandleCodec, SHADOW_ID_BYTES } from './handle.ts';
+import { lockFile } from './lock-file.ts';
+import { RecordStore, type Writes } from './record-store.ts';
+import { decodeId, encodeId, latin1, metaKey, type Node, presencePrefix } from './records.ts';
+import { ShadowError } from './shadow-error.ts';
+import { ShadowFiles } from './shadow-files.ts';
+
+/** What a shadow was made over; it only fits that. */
+export interface ShadowOwner {
+  readonly appliance?: string | undefined;
+  readonly version?: string | undefined;
+}
+
+export interface ShadowOptions {
+  /** Made when it is not there; everything of the shadow is in it. */
+  readonly directory: string;
+  readonly belongsTo: ShadowOwner;
+  readonly logger?: Logger;
+}
+
+/** How much a shadow holds. */
+export interface ShadowStatistics {
+  /** Bytes that clients wrote here since it was opened. */
+  readonly bytesRedirected: number;
+  /** Total and free bytes of the disk it is on. */
+  readonly diskBytes: number;
+  readonly diskFreeBytes: number;
+}
+
+const FORMAT = '1';
+const IDS_RESERVED = 1024;
+
+const FORMAT_KEY = metaKey('format');
+const ID_KEY = metaKey('id');
+const OWNER_KEY = metaKey('belongs-to');
+const NEXT_ID_KEY = metaKey('next-id');
+const ROOT_KEY = metaKey('root');
+
+/**
+ * Opens the shadow in a directory, or makes one there.
+ *
+ * @throws ShadowError SHADOW_IN_USE when another process has it; SHADOW_VERSION_MISMATCH when it was
+ *   made over another image; SHADOW_CORRUPT when it is of an unknown format; SHADOW_UNUSABLE when
+ *   the directory cannot be used at all.
+ */
+export async function openShadow(options: ShadowOptions): Promise<Shadow> {
+  const { directory, logger = pino({ level: 'silent' }) } = options;
+  const unlock = lockDirectory(directory);
+  try {
+    const shadow = new Shadow(directory, logger, unlock);
+    await shadow.initialize(options.belongsTo);
+    return shadow;
+  } catch (error) {
+    unlock();
+    throw error;
+  }
+}
+
+function lockDirectory(directory: string): () => void {
+  try {
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    chmodSync(directory, 0o700);
+    return lockFile(join(directory, 'lock'));
+  } catch (error) {
+    if (error instanceof ShadowError) throw error;
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new ShadowError('SHADOW_UNUSABLE', `cannot use ${directory} for a shadow: ${reason}`, {
+      cause: error,
+    });
+  }
+}
+
+/** An open shadow: what one machine changed against its image. Made by {@link openShadow}. */
+export class Shadow {
+  readonly directory: string;
+  readonly clock = new Clock();
+  readonly files: ShadowFiles;
+  readonly #store: RecordStore;
+  readonly #logger: Logger;
+  readonly #unlock: () => void;
+  readonly #discards = new Set<Promise<void>>();
+  #identity: { handles: HandleCodec; nameHash: NameHash; fsid: bigint } | undefined;
+  #root: string | undefined;
+  #nextId = 1;
+  #reservedIds = 1;
+  #verifier = randomBytes(8).readBigUInt64BE();
+  #bytesRedirected = 0;
+
+  constructor(directory: string, logger: Logger, unlock: () => void) {
+    this.directory = directory;
+    this.#logger = logger;
+    this.#unlock = unlock;
+    this.#store = new RecordStore(join(directory, 'records'), (error) => {
+      this.#lost(error);
+      this.files.loseAll();
+    });
+    this.files = new ShadowFiles(join(directory, 'data'), this.#store, (error) =>
+      this.#lost(error),
+    );
+  }
+
+  get handles(): HandleCodec {
+    return this.#initialized().handles;
+  }
+
+  get nameHash(): NameHash {
+    return this.#initialized().nameHash;
+  }
+
+  get fsid(): bigint {
+    return this.#initialized().fsid;
+  }
+
+  /** writeverf3: another one after each start and after each loss of unstable writes. */
+  get verifier(): bigint {
+    return this.#verifier;
+  }
+
+  /** Reads or writes the shadow's own facts, and removes what a crash left. */
+  async initialize(owner: ShadowOwner): Promise<void> {
+    const format = this.#store.get(FORMAT_KEY)?.toString('latin1');
+    if (format === undefined) await this.#create(owner);
+    else if (format !== FORMAT) {
+      throw new ShadowError('SHADOW_CORRUPT', `${this.directory} has the unknown format ${format}`);
+    } else this.#checkOwner(owner);
+    const id = this.#store.get(ID_KEY);
+    const next = this.#store.get(NEXT_ID_KEY);
+    if (id?.length !== SHADOW_ID_BYTES || next === undefined) {
+      throw new ShadowError('SHADOW_CORRUPT', `${this.directory} has lost its id`);
+    }
+    this.#identity = {
+      handles: new HandleCodec(id),
+      nameHash: new NameHash(id),
+      fsid: id.readBigUInt64BE(),
+    };
+    this.#nextId = this.#reservedIds = decodeId(next);
+    const root = this.#store.get(ROOT_KEY);
+    this.#root = root === undefined ? undefined : latin1(root);
+    const orphans = await this.files.removeOrphans();
+    if (orphans > 0) this.#logger.info({ orphans }, 'removed contents that a crash left behind');
+  }
+
+  get(key: string): Buffer | undefined {
+    return this.#store.get(key);
+  }
+
+  range(from: string, prefix: string): Generator<{ key: Buffer; value: Buffer }> {
+    return this.#store.range(from, prefix);
+  }
+
+  /** @param unreferenced nodes that these writes remove: their contents go once it is durable. */
+  stage(writes: Writes, unreferenced: readonly number[] = []): void {
+    this.#store.stage(writes);
+    if (unreferenced.length > 0) this.#discardLater(unreferenced);
+  }
+
+  durable(): Promise<void> {
+    return this.#store.durable();
+  }
+
+  /** Ids are never used twice: a handle that outlives its object must not mean another one. */
+  newId(): number {
+    if (this.#nextId === this.#reservedIds) {
+      this.#reservedIds += IDS_RESERVED;
+      this.#store.stage(new Map([[NEXT_ID_KEY, encodeId(this.#reservedIds)]]));
+    }
+    this.#nextId += 1;
+    return this.#nextId - 1;
+  }
+
+  isRoot(lower: Filehandle): boolean {
+    return this.#root === latin1(lower);
+  }
+
+  /**
+   * Notes the handle that the image's root has in the lower.
+   *
+   * @throws ShadowError SHADOW_VERSION_MISMATCH when it has changed: then all have.
+   */
+  async bindRoot(lower: Filehandle): Promise<void> {
+    if (this.isRoot(lower)) return;
+    if (this.#root !== undefined) {
+      throw new ShadowError(
+        'SHADOW_VERSION_MISMATCH',
+        `${this.directory} was made over another image than the one served now: their roots differ`,
+      );
+    }
+    this.#root = latin1(lower);
+    this.#store.stage(new Map([[ROOT_KEY, Buffer.from(lower)]]));
+    await this.#store.durable();
+  }
+
+  presenceKeys(node: Node): string[] {
+    if (node.lower === undefined) return [];
+    const prefix = presencePrefix(node.id);
+    return [...this.#store.range(prefix, prefix)].map(({ key }) => latin1(key));
+  }
+
+  countRedirected(bytes: number): void {
+    this.#bytesRedirected += bytes;
+  }
+
+  async statistics(): Promise<ShadowStatistics> {
+    const disk = await statfs(this.directory);
+    return {
+      bytesRedirected: this.#bytesRedirected,
+      diskBytes: disk.blocks * disk.bsize,
+      diskFreeBytes: disk.bavail * disk.bsize,
+    };
+  }
+
+  /** Brings everything to stable storage. */
+  async flush(): Promise<void> {
+    await this.files.flushAll();
+    await this.#store.durable();
+  }
+
+  /** Flushes, and lets another process open the shadow. No operation may be under way. */
+  async close(): Promise<void> {
+    try {
+      await this.flush();
+      await Promise.all(this.#discards);
+    } finally {
+      this.files.close();
+      await this.#store.close();
+      this.#unlock();
+    }
+  }
+
+  #initialized(): { handles: HandleCodec; nameHash: NameHash; fsid: bigint } {
+    if (this.#identity === undefined) throw new ShadowError('SHADOW_CLOSED', 'not opened yet');
+    return this.#identity;
+  }
+
+  async #create(owner: ShadowOwner): Promise<void> {
+    this.#store.stage(
+      new Map([
+        [FORMAT_KEY, Buffer.from(FORMAT)],
+        [ID_KEY, randomBytes(SHADOW_ID_BYTES)],
+        [OWNER_KEY, Buffer.from(JSON.stringify(owner))],
+        [NEXT_ID_KEY, encodeId(1)],
+      ]),
+    );
+    await this.#store.durable();
+  }
+
+  #checkOwner(owner: ShadowOwner): void {
+    const recorded = JSON.parse(this.#store.get(OWNER_KEY)?.toString() ?? '{}') as ShadowOwner;
+    if (recorded.appliance === owner.appliance && recorded.version === owner.version) return;
+    throw new ShadowError(
+      'SHADOW_VERSION_MISMATCH',
+      `${this.directory} belongs to ${nameOf(recorded)}, not to ${nameOf(owner)}: ` +
+        'go on with that version, or use another shadow directory',
+    );
+  }
+
+  #discardLater(ids: readonly number[]): void {
+    const discard = this.#store
+      .durable()
+      .then(async () => {
+        for (const id of ids) await this.files.discard(id);
+      })
+      .catch((error: unknown) => {
+        // Nothing is lost but space, and the next opening finds it again.
+        this.#logger.warn({ error }, 'could not remove the contents of a removed file');
+      });
+    this.#discards.add(discard);
+    void discard.finally(() => this.#discards.delete(discard));
+  }
+
+  #lost(error: unknown): void {
+    this.#verifier = randomBytes(8).readBigUInt64BE();
+    this.#logger.error({ error }, 'unstable writes were lost: clients are told to send them again');
+  }
+}
+
+function nameOf({ appliance, version }: ShadowOwner): string {
+  return `${appliance ?? 'an image without a name'}${version === undefined ? '' : ` version ${version}`}`;
+}
