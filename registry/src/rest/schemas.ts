@@ -1,13 +1,19 @@
 import { z } from 'zod';
-import { checkVersion, parseApplianceId } from '../appliance-id.ts';
-import { messageOf } from '../errors.ts';
 
 export const timeSchema = z.iso
   .datetime()
   .meta({ id: 'Time', description: 'A point in time, ISO 8601 in UTC.' });
 
+/** The last time that ISO 8601 writes with four digits for the year. */
+const END_OF_TIME = Date.UTC(9999, 11, 31, 23, 59, 59, 999);
+
+/** `ms` since the epoch as ISO 8601. Times in records are their publisher's word: any number can come. */
 export function isoTime(ms: number): string {
-  return new Date(ms).toISOString();
+  return new Date(Math.min(ms, END_OF_TIME)).toISOString();
+}
+
+export function isoTimeOf(date: Date | undefined): string | null {
+  return date === undefined ? null : isoTime(date.getTime());
 }
 
 /** A number of things, or of bytes. */
@@ -18,24 +24,3 @@ export const staleSinceSchema = timeSchema.nullable().meta({
 });
 
 export const peerIdSchema = z.string().meta({ description: 'An Ed25519 peer id of libp2p.' });
-
-const applianceSchema = z
-  .string()
-  .check(judgedBy(parseApplianceId))
-  .meta({ description: 'NAME@PEERID, the key of the publisher being part of the id.' });
-
-const versionSchema = z.string().check(judgedBy(checkVersion));
-
-export const applianceParams = z.object({ appliance: applianceSchema });
-export const versionParams = z.object({ appliance: applianceSchema, version: versionSchema });
-
-/** A check that refuses with the message of `judge`, which says best what is wrong. */
-function judgedBy(judge: (text: string) => unknown): z.core.CheckFn<string> {
-  return ({ value, issues }) => {
-    try {
-      judge(value);
-    } catch (error) {
-      issues.push({ code: 'custom', input: value, message: messageOf(error) });
-    }
-  };
-}

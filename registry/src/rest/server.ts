@@ -10,6 +10,7 @@ import type { Logger } from 'pino';
 import { z } from 'zod';
 import { messageOf } from '../errors.ts';
 import type { RegistryNode } from '../node.ts';
+import { applianceRoutes } from './appliance-routes.ts';
 import { serveDocumentation } from './documentation.ts';
 import { isOwnHost } from './host-check.ts';
 import { nodeRoutes } from './node-routes.ts';
@@ -18,6 +19,7 @@ import { answerWithProblems, refuseConnection, refuseRequest } from './refusals.
 import { RestError } from './rest-error.ts';
 import type { SessionSource } from './session.ts';
 import { sessionRoutes } from './session-routes.ts';
+import { versionRoutes } from './version-routes.ts';
 
 export interface RestServerOptions {
   readonly node: RegistryNode;
@@ -67,8 +69,13 @@ export async function createRestServer(options: RestServerOptions): Promise<Rest
   });
   answerWithProblems(app, logger);
   await serveDocumentation(app, version);
-  await app.register(nodeRoutes(node, version), { prefix: '/v1' });
-  await app.register(sessionRoutes(sessions), { prefix: '/v1' });
+  const groups = [
+    applianceRoutes(node),
+    versionRoutes(node),
+    nodeRoutes(node, version),
+    sessionRoutes(sessions),
+  ];
+  for (const routes of groups) await app.register(routes, { prefix: '/v1' });
   await app.ready();
 
   return {

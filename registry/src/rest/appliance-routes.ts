@@ -1,0 +1,100 @@
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
+import { parseApplianceId } from '../appliance-id.ts';
+import type { RegistryNode } from '../node.ts';
+import type { Latest } from '../records/latest.ts';
+import {
+  applianceAnswerSchema,
+  applianceParams,
+  knownAppliancesSchema,
+  versionsSchema,
+} from './appliance-schemas.ts';
+import { knownAppliances } from './known-appliances.ts';
+import { newestRecord } from './newest-record.ts';
+import { responses } from './responses.ts';
+import { isoTime } from './schemas.ts';
+
+/** Which appliances there are, and which versions of them. */
+export function applianceRoutes(node: RegistryNode): FastifyPluginAsyncZod {
+  return async (app) => {
+    app.get(
+      '/appliances',
+      {
+        schema: {
+          summary: 'The appliances this node knows of',
+          description:
+            'Those whose record it stores or has read. Nobody has a list of all: the registry is asked by id.',
+          tags: ['appliances'],
+          response: responses('By id.', knownAppliancesSchema),
+        },
+      },
+      async () => ({
+        appliances: knownAppliances(node.store).map((known) => ({ ...known, ...times(known) })),
+      }),
+    );
+
+    app.get(
+      '/appliances/:appliance',
+      {
+        schema: {
+          summary: 'What the publisher says about an appliance',
+          tags: ['appliances'],
+          params: applianceParams,
+          response: responses('The newest record.', applianceAnswerSchema, [400, 404, 502, 503]),
+        },
+      },
+      async ({ params: { appliance } }) => {
+        const { latest, staleSince } = await newestRecord(node, appliance);
+        const { version, seq, channels } = latest;
+        return {
+          appliance,
+          publisher: parseApplianceId(appliance).publisher,
+          version,
+          seq,
+          ...times(latest),
+          channels,
+          versions: versionsOf(latest),
+          staleSince,
+        };
+      },
+    );
+
+    app.get(
+      '/appliances/:appliance/versions',
+      {
+        schema: {
+          summary: 'The versions an appliance has',
+          tags: ['appliances'],
+          params: applianceParams,
+          response: responses('Those its publisher keeps.', versionsSchema, [400, 404, 502, 503]),
+        },
+      },
+      async ({ params: { appliance } }) => {
+        const { latest, staleSince } = await newestRecord(node, appliance);
+        return { appliance, versions: versionsOf(latest), staleSince };
+      },
+    );
+  };
+}
+
+function times(record: { readonly published: number; readonly validUntil: number }): {
+  published: string;
+  validUntil: string;
+} {
+  return { published: isoTime(record.published), validUntil: isoTime(record.validUntil) };
+}
+
+function versionsOf({ version: newest, history, channels }: Latest): {
+  version: string;
+  published: string;
+  manifest: string | null;
+  latest: boolean;
+  channels: string[];
+}[] {
+  return history.map(({ version, published, manifest }) => ({
+    version,
+    published: isoTime(published),
+    manifest: manifest ?? null,
+    latest: version === newest,
+    channels: Object.keys(channels).filter((name) => channels[name] === version),
+  }));
+}

@@ -1,0 +1,501 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { Agent, get, type IncomingMessage } from 'node:http';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { pino } from 'pino';
+import { z } from 'zod';
+import { generateIdentity } from '../identity.ts';
+import { createRegistryNode, type RegistryNode } from '../node.ts';
+import { createPublisher, type Publisher } from '../publisher.ts';
+import { parseServerAddress } from '../records/server-address.ts';
+import { holdLease, type SharerLease } from '../sharer-lease.ts';
+import { problemSchema } from './problem.ts';
+import { createRestServer, type RestServer } from './server.ts';
+import type { Session } from './session.ts';
+
+const silent = pino({ level: 'silent' });
+/** The longest name there is, so that the id is longer than routers take by default. */
+const NAME = 'debian-'.padEnd(63, 'x');
+const SERVER = '10.0.0.5:2049:/srv/debian';
+
+const session: Session = {
+  id: 's1',
+  appliance: null,
+  version: null,
+  staleSince: null,
+  address: { host: '127.0.0.1', port: 2049, mountPort: 2049 },
+  mountCommand: 'mount -t nfs 127.0.0.1:/ /mnt',
+  shadow: { directory: '/var/lib/shadow', bytes: 4096 },
+  servers: [
+    {
+      address: SERVER,
+      state: 'demoted',
+      current: false,
+      since: '2024-05-01T00:00:00.000Z',
+      calls: 3,
+      failures: 1,
+      latencyMs: 0.5,
+      lastError: { code: 'SILENT', message: 'it did not answer' },
+    },
+  ],
+  procedures: {
+    client: [
+      {
+        name: 'read',
+        calls: 3,
+        inFlight: 1,
+        errors: { NFS3ERR_IO: 1 },
+        rejected: 0,
+        bytesRead: 4096,
+        bytesWritten: 0,
+        latencyMs: { mean: 1, p50: 1, p90: 1.5, p99: 2, max: 2 },
+      },
+    ],
+    server: [],
+  },
+};
+
+interface Answer {
+  readonly status: number;
+  readonly type: string | null;
+  readonly body: unknown;
+}
+
+async function ask(url: string, init?: RequestInit): Promise<Answer> {
+  const response = await fetch(url, init);
+  return {
+    status: response.status,
+    type: response.headers.get('content-type'),
+    body: await response.json(),
+  };
+}
+
+/** Checks that an answer is the problem `code`, and returns its detail. */
+function problemDetail(answer: Answer, status: number, code: string): string {
+  assert.match(answer.type ?? '', /^application\/problem\+json/);
+  const body = problemSchema.parse(answer.body);
+  assert.deepEqual(
+    { sent: answer.status, status: body.status, code: body.code },
+    { sent: status, status, code },
+  );
+  assert.doesNotMatch(body.detail, /\n|\bat .*:\d+:\d+/);
+  return body.detail;
+}
+
+describe("operators' REST", () => {
+  let directory: string;
+  let node: RegistryNode;
+  let publisher: Publisher;
+  let lease: SharerLease;
+  let rest: RestServer;
+  let url: string;
+  let appliance: string;
+
+  before(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'rowfs-rest-'));
+    node = await createRegistryNode({
+      ephemeral: true,
+      listen: ['/ip4/127.0.0.1/tcp/0'],
+      bootstrap: [],
+      mode: 'server',
+      logger: silent,
+    });
+    publisher = createPublisher({
+      node,
+      key: generateIdentity(),
+      stateDir: directory,
+      // What the servers serve is not this test's subject, and nobody listens there.
+      verifyServer: async () => undefined,
+    });
+    appliance = publisher.applianceId(NAME);
+    const servers = [parseServerAddress(SERVER)];
+    const manifest = `sha256:${'a'.repeat(64)}`;
+    await publisher.publish({ name: NAME, version: '1', servers, channels: ['stable'] });
+    await publisher.publish({ name: NAME, version: '2', servers, manifest, channels: ['beta'] });
+    lease = await holdLease(node, { appliance, version: '1', ttlSeconds: 60 });
+    rest = await createRestServer({
+      node,
+      sessions: { sessions: () => [session] },
+      logger: silent,
+    });
+    ({ url } = await rest.listen({ host: '127.0.0.1', port: 0 }));
+  });
+
+  after(async () => {
+    await rest.close();
+    await lease.release();
+    await node.close();
+    await rm(directory, { recursive: true });
+  });
+
+  const id = (): string => encodeURIComponent(appliance);
+
+  it('tells how the node does', async () => {
+    const { status, body } = await ask(`${url}/v1/health`);
+    assert.equal(status, 200);
+    const { startedAt, uptimeSeconds, version, ...rest } = body as Record<string, unknown>;
+    assert.deepEqual(rest, {
+      status: 'alone',
+      peerId: node.peerId,
+      mode: 'server',
+      connected: false,
+      peers: 0,
+      records: { latest: 1, servers: 2, sharers: 1 },
+    });
+    assert.ok(Date.parse(String(startedAt)) <= Date.now());
+    assert.ok(Number(uptimeSeconds) >= 0);
+    assert.match(String(version), /^\d+\.\d+\.\d+/);
+  });
+
+  it('lists the node itself and its routing table', async () => {
+    const second = await createRegistryNode({
+      ephemeral: true,
+      listen: [],
+      bootstrap: node.addresses(),
+      mode: 'client',
+      logger: silent,
+    });
+    const other = await createRestServer({
+      node: second,
+      sessions: { sessions: () => [] },
+      logger: silent,
+    });
+    try {
+      const at = await other.listen({ host: '127.0.0.1', port: 0 });
+      const { body } = await ask(`${at.url}/v1/peers`);
+      const { self, peers } = body as {
+        self: { id: string; mode: string };
+        peers: { id: string; addresses: string[] }[];
+      };
+      assert.deepEqual({ id: self.id, mode: self.mode }, { id: second.peerId, mode: 'client' });
+      assert.deepEqual(
+        peers.map((peer) => peer.id),
+        [node.peerId],
+      );
+      const health = await ask(`${at.url}/v1/health`);
+      assert.equal((health.body as { status: string }).status, 'ok');
+
+      // What a client reads through the DHT, it knows from then on, but does not store for others.
+      await ask(`${at.url}/v1/appliances/${id()}`);
+      const known = await ask(`${at.url}/v1/appliances`);
+      const { appliances } = known.body as { appliances: Record<string, unknown>[] };
+      assert.deepEqual(
+        appliances.map((each) => [each['appliance'], each['version'], each['stored']]),
+        [[appliance, '2', false]],
+      );
+    } finally {
+      await other.close();
+      await second.close();
+    }
+  });
+
+  it('lists the appliances it stores records of', async () => {
+    const { body } = await ask(`${url}/v1/appliances`);
+    const { appliances } = body as { appliances: Record<string, unknown>[] };
+    const record = node.tables.newestSeen(appliance)!.payload;
+    assert.deepEqual(appliances, [
+      {
+        appliance,
+        version: '2',
+        seq: 2,
+        published: new Date(record.published).toISOString(),
+        validUntil: new Date(record.validUntil).toISOString(),
+        stored: true,
+      },
+    ]);
+  });
+
+  it('resolves an appliance, whether its @ is percent-encoded or not', async () => {
+    const encoded = await ask(`${url}/v1/appliances/${id()}`);
+    const plain = await ask(`${url}/v1/appliances/${appliance}`);
+    assert.deepEqual(encoded, plain);
+    const record = node.tables.newestSeen(appliance)!.payload;
+    const iso = (ms: number): string => new Date(ms).toISOString();
+    assert.deepEqual(encoded.body, {
+      appliance,
+      publisher: publisher.peerId,
+      version: '2',
+      seq: 2,
+      published: iso(record.published),
+      validUntil: iso(record.validUntil),
+      channels: { stable: '1', beta: '2' },
+      versions: [
+        {
+          version: '2',
+          published: iso(record.history[0]!.published),
+          manifest: `sha256:${'a'.repeat(64)}`,
+          latest: true,
+          channels: ['beta'],
+        },
+        {
+          version: '1',
+          published: iso(record.history[1]!.published),
+          manifest: null,
+          latest: false,
+          channels: ['stable'],
+        },
+      ],
+      staleSince: null,
+    });
+    const { body } = await ask(`${url}/v1/appliances/${id()}/versions`);
+    const { versions } = encoded.body as { versions: unknown };
+    assert.deepEqual(body, { appliance, versions, staleSince: null });
+  });
+
+  it('lists the servers of a version', async () => {
+    const { body } = await ask(`${url}/v1/appliances/${id()}/versions/1/servers`);
+    assert.deepEqual(body, {
+      appliance,
+      version: '1',
+      servers: [{ server: SERVER, address: SERVER, holdings: 'full', load: 0, endorsed: true }],
+      staleSince: null,
+    });
+  });
+
+  it('lists the sharers of a version, also after it was retired', async () => {
+    const name = 'retiring';
+    const retiring = publisher.applianceId(name);
+    const servers = [parseServerAddress(SERVER)];
+    await publisher.publish({ name, version: 'a', servers });
+    await publisher.publish({ name, version: 'b', servers });
+    const held = await holdLease(node, { appliance: retiring, version: 'a', ttlSeconds: 60 });
+    await publisher.retire(retiring, ['a']);
+    const at = `${url}/v1/appliances/${retiring}/versions/a`;
+    const used = await ask(`${at}/sharers`);
+    const { sharers, ...rest } = used.body as { sharers: { client: string }[] };
+    assert.deepEqual(rest, {
+      appliance: retiring,
+      version: 'a',
+      kept: false,
+      count: 1,
+      complete: true,
+    });
+    assert.deepEqual(
+      sharers.map(({ client }) => client),
+      [node.peerId],
+    );
+    await held.release();
+    problemDetail(await ask(`${at}/sharers`), 404, 'VERSION_NOT_FOUND');
+    problemDetail(await ask(`${at}/servers`), 404, 'VERSION_NOT_FOUND');
+  });
+
+  it('gives the sessions as their source has them', async () => {
+    assert.deepEqual((await ask(`${url}/v1/sessions`)).body, { sessions: [session] });
+    assert.deepEqual((await ask(`${url}/v1/sessions/s1`)).body, session);
+    problemDetail(await ask(`${url}/v1/sessions/s2`), 404, 'SESSION_NOT_FOUND');
+  });
+
+  it('documents every route, and answers as its document says', async () => {
+    const { body } = await ask(`${url}/docs/json`);
+    const document = z
+      .object({
+        paths: z.record(z.string(), z.object({ get: z.object({ responses: z.unknown() }) })),
+        components: z.object({ schemas: z.record(z.string(), z.unknown()) }),
+      })
+      .parse(body);
+    assert.deepEqual(Object.keys(document.paths).sort(), [
+      '/v1/appliances',
+      '/v1/appliances/{appliance}',
+      '/v1/appliances/{appliance}/versions',
+      '/v1/appliances/{appliance}/versions/{version}/servers',
+      '/v1/appliances/{appliance}/versions/{version}/sharers',
+      '/v1/health',
+      '/v1/peers',
+      '/v1/sessions',
+      '/v1/sessions/{id}',
+    ]);
+    const schemaOf = (path: string, status: number, type: string): z.ZodType => {
+      const { responses } = document.paths[path]!.get as {
+        responses: Record<number, { content: Record<string, { schema: object }> }>;
+      };
+      const local = JSON.stringify({
+        ...responses[status]!.content[type]!.schema,
+        $defs: document.components.schemas,
+      }).replaceAll('#/components/schemas/', '#/$defs/');
+      return z.fromJSONSchema(JSON.parse(local) as z.core.JSONSchema.JSONSchema);
+    };
+    for (const path of Object.keys(document.paths)) {
+      const real = path
+        .replace('{appliance}', id())
+        .replace('{version}', '1')
+        .replace('{id}', 's1');
+      const answer = await ask(url + real);
+      assert.equal(answer.status, 200, real);
+      const schema = schemaOf(path, 200, 'application/json');
+      schema.parse(answer.body);
+      assert.throws(() => schema.parse({}), `the schema of ${path} takes anything`);
+
+      if (real === path) continue;
+      const nobody = encodeURIComponent(`nobody@${node.peerId}`);
+      const absent = path
+        .replace('{appliance}', nobody)
+        .replace('{version}', '1')
+        .replace('{id}', 's9');
+      const refusal = await ask(url + absent);
+      assert.equal(refusal.status, 404, absent);
+      schemaOf(path, 404, 'application/problem+json').parse(refusal.body);
+    }
+  });
+
+  it('serves the document as a page that loads nothing from elsewhere', async () => {
+    const response = await fetch(`${url}/docs`);
+    assert.equal(response.status, 200);
+    const policy = response.headers.get('content-security-policy') ?? '';
+    assert.match(policy, /default-src 'none'/);
+    assert.match(policy, /frame-ancestors 'none'/);
+    assert.doesNotMatch(policy, /script-src[^;]*unsafe|https?:/);
+    const page = await response.text();
+    assert.match(page, /swagger-ui/);
+    // Without inline scripts the policy above breaks nothing.
+    assert.doesNotMatch(page, /<script(?![^>]*\bsrc=)/);
+    const [script] = /[^"]*swagger-ui-bundle\.js/.exec(page) ?? [''];
+    assert.equal((await fetch(new URL(script, url))).status, 200);
+  });
+
+  it('answers 404 for an appliance that nobody has published', async () => {
+    const nobody = `nobody@${node.peerId}`;
+    for (const rest of ['', '/versions', '/versions/1/servers', '/versions/1/sharers']) {
+      const answer = await ask(`${url}/v1/appliances/${nobody}${rest}`);
+      const detail = problemDetail(answer, 404, 'APPLIANCE_NOT_FOUND');
+      assert.ok(detail.includes(nobody));
+    }
+  });
+
+  it('answers 404 for a version that is not there', async () => {
+    for (const rest of ['servers', 'sharers']) {
+      const answer = await ask(`${url}/v1/appliances/${id()}/versions/9/${rest}`);
+      assert.match(problemDetail(answer, 404, 'VERSION_NOT_FOUND'), /no version 9/);
+    }
+  });
+
+  it('answers 400 for parameters that are not well-formed, and says what is wrong', async () => {
+    const bad: [string, RegExp][] = [
+      ['debian', /expected NAME@PEERID/],
+      ['debian@nobody', /not an Ed25519 peer id/],
+      [encodeURIComponent(`../x@${node.peerId}`), /not an appliance name/],
+      [`${id()}/versions/%20/servers`, /not a version/],
+    ];
+    for (const [path, expected] of bad) {
+      const answer = await ask(`${url}/v1/appliances/${path}`);
+      assert.match(problemDetail(answer, 400, 'INVALID_PARAMETER'), expected);
+    }
+    problemDetail(await ask(`${url}/v1/appliances/%zz`), 400, 'INVALID_REQUEST');
+  });
+
+  it('answers 404 for what it does not have, and 405 for what it does not do', async () => {
+    problemDetail(await ask(`${url}/v2/health`), 404, 'ROUTE_NOT_FOUND');
+    problemDetail(await ask(`${url}/v1/sessions/${'x'.repeat(2000)}`), 414, 'INVALID_REQUEST');
+    const post = await ask(`${url}/v1/sessions`, { method: 'POST' });
+    problemDetail(post, 405, 'METHOD_NOT_ALLOWED');
+  });
+
+  it('answers 503 when no registry can be reached', async () => {
+    const offline = await createRegistryNode({
+      ephemeral: true,
+      listen: [],
+      bootstrap: ['/ip4/127.0.0.1/tcp/1'],
+      mode: 'client',
+      logger: silent,
+      allowOffline: true,
+    });
+    const other = await createRestServer({
+      node: offline,
+      sessions: { sessions: () => [] },
+      logger: silent,
+    });
+    try {
+      const at = await other.listen({ host: '127.0.0.1', port: 0 });
+      const answer = await ask(`${at.url}/v1/appliances/${id()}`);
+      problemDetail(answer, 503, 'REGISTRY_UNREACHABLE');
+      const health = await ask(`${at.url}/v1/health`);
+      assert.equal((health.body as { status: string }).status, 'cut-off');
+    } finally {
+      await other.close();
+      await offline.close();
+    }
+  });
+
+  it('answers 500 without its inside for what it did not foresee, and logs that', async () => {
+    const lines: string[] = [];
+    const failing = await createRestServer({
+      node,
+      sessions: {
+        sessions: () => {
+          throw new Error('the inside');
+        },
+      },
+      logger: pino({ level: 'error' }, { write: (line) => void lines.push(line) }),
+    });
+    try {
+      const at = await failing.listen({ host: '127.0.0.1', port: 0 });
+      const answer = await ask(`${at.url}/v1/sessions`);
+      assert.doesNotMatch(problemDetail(answer, 500, 'UNEXPECTED'), /inside$/);
+      assert.doesNotMatch(JSON.stringify(answer.body), /the inside/);
+      assert.match(lines.join(''), /the inside/);
+    } finally {
+      await failing.close();
+    }
+  });
+
+  it('refuses a request that names another host', async () => {
+    const request = get(`${url}/v1/health`, { headers: { host: 'evil.example' } });
+    const [response] = (await once(request, 'response')) as [IncomingMessage];
+    const body: unknown = JSON.parse((await response.toArray()).join(''));
+    const type = response.headers['content-type'] ?? null;
+    problemDetail({ status: response.statusCode!, type, body }, 421, 'FOREIGN_HOST');
+  });
+
+  it('answers what is not HTTP with a problem, and hangs up', async () => {
+    const socket = connect(Number(new URL(url).port), '127.0.0.1');
+    socket.end('this is not HTTP\r\n\r\n');
+    const [head, body] = (await socket.toArray()).join('').split('\r\n\r\n');
+    assert.match(head!, /^HTTP\/1\.1 400 Bad Request/);
+    assert.equal(problemSchema.parse(JSON.parse(body!)).code, 'INVALID_REQUEST');
+  });
+
+  it('says which port is in use', async () => {
+    const other = await createRestServer({
+      node,
+      sessions: { sessions: () => [] },
+      logger: silent,
+    });
+    const { port } = new URL(url);
+    await assert.rejects(other.listen({ host: '127.0.0.1', port: Number(port) }), {
+      code: 'PORT_IN_USE',
+      message: new RegExp(`^port ${port} of 127\\.0\\.0\\.1 is in use.*$`),
+    });
+    await other.close();
+  });
+
+  it('ends idle and half-open connections when it is closed', async () => {
+    const closing = await createRestServer({
+      node,
+      sessions: { sessions: () => [] },
+      logger: silent,
+    });
+    const at = await closing.listen({ host: '127.0.0.1', port: 0 });
+    const agent = new Agent({ keepAlive: true });
+    const request = get(`${at.url}/v1/health`, { agent });
+    const [response] = (await once(request, 'response')) as [IncomingMessage];
+    await response.toArray();
+    const keptAlive = request.socket!;
+    const half = connect(Number(new URL(at.url).port), '127.0.0.1');
+    half.write('GET /v1/health HTTP/1.1\r\n');
+    await once(half, 'connect');
+    const ended = [keptAlive, half].map(
+      (socket) =>
+        new Promise<void>((resolve) => {
+          // A reset is as good an end as any.
+          socket.on('error', () => undefined).once('close', () => resolve());
+        }),
+    );
+    half.resume();
+    await closing.close();
+    await Promise.all(ended);
+    agent.destroy();
+  });
+});
