@@ -50,10 +50,12 @@ export const debianCapabilityNames = Object.keys(
   debianCapabilities,
 ) as readonly DebianCapabilityName[];
 
-/** Whether the capability's proof succeeds on this machine, now. */
-export function isCapabilityPresent(name: DebianCapabilityName): boolean {
-  const [command, ...args] = debianCapabilities[name].proof;
-  return spawnSync(command, args, { stdio: 'ignore' }).status === 0;
+/** What keeps a test from using the capability on this machine, now: `undefined` when nothing does. */
+export function whatIsLacking(name: DebianCapabilityName): 'packages' | 'root' | undefined {
+  const { proof, needsRoot } = debianCapabilities[name];
+  const [command, ...args] = proof;
+  if (spawnSync(command, args, { stdio: 'ignore' }).status !== 0) return 'packages';
+  return needsRoot && process.getuid?.() !== 0 ? 'root' : undefined;
 }
 
 /** The command a person would type to get these capabilities. */

@@ -8,12 +8,12 @@ import {
   debianCapabilities,
   debianCapabilityNames,
   installCommand,
-  isCapabilityPresent,
+  whatIsLacking,
   type DebianCapabilityName,
 } from './debian-packages.ts';
 
-function missingCapabilities(): DebianCapabilityName[] {
-  return debianCapabilityNames.filter((name) => !isCapabilityPresent(name));
+function capabilitiesLacking(what: 'packages' | 'root'): DebianCapabilityName[] {
+  return debianCapabilityNames.filter((name) => whatIsLacking(name) === what);
 }
 
 function canInstall(): boolean {
@@ -38,27 +38,29 @@ function install(names: readonly DebianCapabilityName[]): void {
   }
 }
 
-function reportMissing(names: readonly DebianCapabilityName[]): void {
-  const lines = names.map((name) => `  - ${name}: ${debianCapabilities[name].purpose}`);
-  process.stderr.write(
-    [
-      '',
-      '!! TESTS WILL BE SKIPPED: this machine lacks real parts they need:',
-      ...lines,
-      '!! To run them, type:',
-      `     ${installCommand(names)}`,
-      '',
-      '',
-    ].join('\n'),
-  );
+function report(
+  missing: readonly DebianCapabilityName[],
+  root: readonly DebianCapabilityName[],
+): void {
+  const list = (names: readonly DebianCapabilityName[]): string[] =>
+    names.map((name) => `!!   ${name}: ${debianCapabilities[name].purpose}`);
+  const lines = ['!! TESTS WILL BE SKIPPED.'];
+  if (missing.length > 0) {
+    lines.push('!! These real parts are not installed:', ...list(missing), '!! To install them:');
+    lines.push(`!!   ${installCommand(missing)}`);
+  }
+  if (root.length > 0)
+    lines.push('!! These work only for root (run the tests as root):', ...list(root));
+  process.stderr.write(`\n${lines.join('\n')}\n\n`);
 }
 
-let missing = missingCapabilities();
+let missing = capabilitiesLacking('packages');
 if (missing.length > 0 && canInstall()) {
   install(missing);
-  missing = missingCapabilities();
+  missing = capabilitiesLacking('packages');
 }
-if (missing.length > 0) {
-  reportMissing(missing);
+const unprivileged = capabilitiesLacking('root');
+if (missing.length > 0 || unprivileged.length > 0) {
+  report(missing, unprivileged);
   if (process.env['CI'] === 'true') process.exitCode = 1;
 }
