@@ -48,7 +48,7 @@ export function mountProgram(options: MountProgramOptions): RpcProgram {
       if (result.status === Mountstat3.OK) await mountTable.add(entryOf(dirpath, ctx));
       return result;
     } catch (error) {
-      logger.error({ err: error, dirpath }, 'the service did not answer MNT');
+      logger.error({ err: error, dirpath }, 'MNT failed');
       return { status: mountstatOfError(error) };
     }
   };

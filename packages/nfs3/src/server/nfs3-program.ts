@@ -4,7 +4,8 @@ import { codecs, type Procedures, type ResultOf } from '../every-procedure.ts';
 import { failure } from '../failure.ts';
 import { procedureNames, type ProcedureName } from '../procedures/table.ts';
 import { NFS3_PROGRAM } from '../programs.ts';
-import { Nfsstat3 } from '../status.ts';
+import type { Nfs3Context } from '../service.ts';
+import { Nfsstat3, type Nfsstat3Error } from '../status.ts';
 import { statusOfError } from './status-of-error.ts';
 
 /**
@@ -42,8 +43,7 @@ function rpcProcedure<P extends ProcedureName>(
         result = await service[name](args, ctx);
       } catch (error) {
         const status = statusOfError(error);
-        if (status === Nfsstat3.JUKEBOX) logger.warn({ err: error, procedure: name }, 'no answer');
-        else logger.error({ err: error, procedure: name }, 'the service failed unexpectedly');
+        logger[levelOf(status, ctx)]({ err: error, procedure: name }, 'no answer from the service');
         result = failure(name, status);
       }
       return (writer) => {
@@ -56,4 +56,10 @@ function rpcProcedure<P extends ProcedureName>(
       };
     },
   };
+}
+
+function levelOf(status: Nfsstat3Error, ctx: Nfs3Context): 'debug' | 'warn' | 'error' {
+  // The client went away, and took its call with it.
+  if (ctx.signal.aborted) return 'debug';
+  return status === Nfsstat3.JUKEBOX ? 'warn' : 'error';
 }

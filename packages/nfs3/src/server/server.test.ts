@@ -1,10 +1,14 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { describe, it, type TestContext } from 'node:test';
 import { RpcClient, RpcError } from '@rowfs/oncrpc';
+import { XdrWriter } from '@rowfs/xdr';
 import fc from 'fast-check';
 import { codecs } from '../every-procedure.ts';
 import { failure } from '../failure.ts';
 import { mountProcedures } from '../mount/table.ts';
+import type { ProcedureCodec } from '../procedures/procedure.ts';
 import { procedureNames, type ProcedureName } from '../procedures/table.ts';
 import { MOUNT3_PROGRAM, NFS3_PROGRAM } from '../programs.ts';
 import { connectNfs3, type RemoteNfs3Service } from '../remote-service.ts';
@@ -116,27 +120,70 @@ describe('NFS server and remote service', () => {
     assert.deepEqual(await remote.mount('/', ctx), { status: Mountstat3.SERVERFAULT });
   });
 
-  it('answers random and truncated arguments with GARBAGE_ARGS or a result, and goes on', async (t) => {
-    const { listener, remote } = await serve(t);
-    const clients = [NFS3_PROGRAM, MOUNT3_PROGRAM].map((p) => rawClient(t, listener.port, p));
-    const words = fc
-      .array(fc.oneof(fc.nat({ max: 70 }), fc.nat({ max: 0xffff_ffff })), { maxLength: 60 })
-      .map((values) => values.map((value) => value >>> 0));
-    const property = fc.asyncProperty(words, fc.nat({ max: 21 }), async (values, number) => {
-      for (const client of clients) {
-        const reply = client.call(number, (w) => values.forEach((value) => w.uint32(value)));
-        const results = await reply.catch((error: unknown) => {
-          assert.ok(error instanceof RpcError);
-          assert.ok(['GARBAGE_ARGS', 'PROC_UNAVAIL'].includes(error.code), error.code);
-          return undefined;
-        });
-        const procedure = procedureNames.find((name) => codecs[name].number === number);
-        if (client !== clients[0] || results === undefined || procedure === undefined) continue;
-        assert.equal(codecs[procedure].readResult(results).status, Nfsstat3.NOTSUPP);
-        results.end();
+  it('answers arguments that were cut short with GARBAGE_ARGS', async (t) => {
+    const { listener, calls } = await serve(t);
+    const client = rawClient(t, listener.port, NFS3_PROGRAM);
+    for (const procedure of procedureNames) {
+      const { number, writeArgs } = codecs[procedure] as ProcedureCodec<unknown, unknown>;
+      for (const args of fc.sample(argsOf[procedure], 5)) {
+        const writer = new XdrWriter();
+        writeArgs(writer, args);
+        const bytes = Buffer.concat(writer.finish());
+        const cut = bytes.subarray(0, Math.trunc(bytes.length / 8) * 4);
+        await assert.rejects(
+          client.call(number, (w) => w.fixedOpaque(cut)),
+          { code: 'GARBAGE_ARGS' },
+        );
+        await assert.rejects(
+          client.call(number, (w) => {
+            w.fixedOpaque(bytes);
+            w.uint32(0);
+          }),
+          { code: 'GARBAGE_ARGS' },
+        );
       }
+    }
+    assert.equal(calls.length, 0);
+  });
+
+  it('answers random arguments with GARBAGE_ARGS or a result, and goes on', async (t) => {
+    const { listener, remote } = await serve(t);
+    const nfs = rawClient(t, listener.port, NFS3_PROGRAM);
+    const mount = rawClient(t, listener.port, MOUNT3_PROGRAM);
+    // Small numbers, for they are the lengths and discriminants that lead further in.
+    const word = fc.oneof(fc.nat({ max: 70 }), fc.nat({ max: 0xffff_ffff }));
+    const words = fc.array(word, { maxLength: 60 });
+    const ask = async (client: RpcClient, number: number, values: readonly number[]) => {
+      try {
+        return await client.call(number, (w) => values.forEach((value) => w.uint32(value)));
+      } catch (error) {
+        const { code } = error as RpcError;
+        assert.ok(code === 'GARBAGE_ARGS' || code === 'PROC_UNAVAIL', String(error));
+        return undefined;
+      }
+    };
+    const property = fc.asyncProperty(words, fc.nat({ max: 21 }), async (values, number) => {
+      await ask(mount, number, values);
+      const results = await ask(nfs, number, values);
+      const procedure = procedureNames.find((name) => codecs[name].number === number);
+      if (results === undefined || procedure === undefined) return;
+      assert.equal(codecs[procedure].readResult(results).status, Nfsstat3.NOTSUPP);
+      results.end();
     });
     await fc.assert(property, { numRuns: 500 });
+    await remote.null(ctx);
+  });
+
+  it('goes on after connections that bring random bytes', async (t) => {
+    const { listener, remote } = await serve(t);
+    const property = fc.asyncProperty(fc.uint8Array({ maxLength: 200 }), async (bytes) => {
+      const socket = connect(listener.port, listener.host);
+      socket.on('error', () => undefined);
+      socket.end(bytes);
+      socket.resume();
+      await once(socket, 'close');
+    });
+    await fc.assert(property, { numRuns: 50 });
     await remote.null(ctx);
   });
 
