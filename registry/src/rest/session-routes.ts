@@ -20,7 +20,7 @@ export function sessionRoutes(source: SessionSource): FastifyPluginAsyncZod {
           response: responses('All sessions.', sessionsSchema),
         },
       },
-      async () => ({ sessions: [...source.sessions()] }),
+      async () => ({ sessions: [...(await source.sessions())] }),
     );
 
     app.get(
@@ -34,7 +34,8 @@ export function sessionRoutes(source: SessionSource): FastifyPluginAsyncZod {
         },
       },
       async ({ params: { id } }) => {
-        const session = source.sessions().find((each) => each.id === id);
+        const sessions = await source.sessions();
+        const session = sessions.find((each) => each.id === id);
         if (session === undefined) {
           throw new ProblemError(404, 'SESSION_NOT_FOUND', `this process has no session ${id}`);
         }

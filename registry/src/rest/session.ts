@@ -39,14 +39,25 @@ export const sessionSchema = z
     id: z.string(),
     appliance: z.string().nullable().meta({ description: 'Null for a plain NFSv3 export.' }),
     version: z.string().nullable(),
+    resumed: z.boolean().meta({ description: 'Goes on with version and shadow of its last run.' }),
+    startedAt: timeSchema,
     staleSince: staleSinceSchema,
+    notices: z.array(z.string()).meta({
+      description: 'What an operator should know about which version and shadow run, and why.',
+    }),
     address: z.strictObject({ host: z.string(), port: z.int(), mountPort: z.int() }).meta({
       description: 'Where clients mount from.',
     }),
     mountCommand: z.string(),
     shadow: z
-      .strictObject({ directory: z.string(), bytes: countSchema })
-      .meta({ description: 'Where redirected writes are kept, and how much they take.' }),
+      .strictObject({
+        name: z.string(),
+        directory: z.string(),
+        bytesRedirected: countSchema.meta({ description: 'Written by clients since the start.' }),
+        diskBytes: countSchema.meta({ description: 'Of the disk that it is on.' }),
+        diskFreeBytes: countSchema,
+      })
+      .meta({ description: 'Where redirected writes are kept.' }),
     servers: z.array(sessionServerSchema),
     procedures: z
       .strictObject({
@@ -61,7 +72,7 @@ export type Session = z.infer<typeof sessionSchema>;
 export type SessionServer = z.infer<typeof sessionServerSchema>;
 export type ProcedureCounts = z.infer<typeof procedureCountsSchema>;
 
-/** What the proxies of this process do, as they know it; a plain node has none. */
+/** Where the sessions come from: the proxies of this process. A plain node has none. */
 export interface SessionSource {
-  sessions(): readonly Session[];
+  sessions(): readonly Session[] | Promise<readonly Session[]>;
 }

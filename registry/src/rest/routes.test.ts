@@ -1,8 +1,5 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { Agent, get, type IncomingMessage } from 'node:http';
-import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -13,9 +10,9 @@ import { createRegistryNode, type RegistryNode } from '../node.ts';
 import { createPublisher, type Publisher } from '../publisher.ts';
 import { parseServerAddress } from '../records/server-address.ts';
 import { holdLease, type SharerLease } from '../sharer-lease.ts';
-import { problemSchema } from './problem.ts';
 import { createRestServer, type RestServer } from './server.ts';
 import type { Session } from './session.ts';
+import { ask, problemDetail } from './test-support/ask.ts';
 
 const silent = pino({ level: 'silent' });
 /** The longest name there is, so that the id is longer than routers take by default. */
@@ -26,10 +23,19 @@ const session: Session = {
   id: 's1',
   appliance: null,
   version: null,
+  resumed: true,
+  startedAt: '2024-05-01T00:00:00.000Z',
   staleSince: null,
+  notices: ['the last run did not end cleanly'],
   address: { host: '127.0.0.1', port: 2049, mountPort: 2049 },
   mountCommand: 'mount -t nfs 127.0.0.1:/ /mnt',
-  shadow: { directory: '/var/lib/shadow', bytes: 4096 },
+  shadow: {
+    name: 'default',
+    directory: '/var/lib/shadow',
+    bytesRedirected: 4096,
+    diskBytes: 2 ** 40,
+    diskFreeBytes: 2 ** 39,
+  },
   servers: [
     {
       address: SERVER,
@@ -59,34 +65,7 @@ const session: Session = {
   },
 };
 
-interface Answer {
-  readonly status: number;
-  readonly type: string | null;
-  readonly body: unknown;
-}
-
-async function ask(url: string, init?: RequestInit): Promise<Answer> {
-  const response = await fetch(url, init);
-  return {
-    status: response.status,
-    type: response.headers.get('content-type'),
-    body: await response.json(),
-  };
-}
-
-/** Checks that an answer is the problem `code`, and returns its detail. */
-function problemDetail(answer: Answer, status: number, code: string): string {
-  assert.match(answer.type ?? '', /^application\/problem\+json/);
-  const body = problemSchema.parse(answer.body);
-  assert.deepEqual(
-    { sent: answer.status, status: body.status, code: body.code },
-    { sent: status, status, code },
-  );
-  assert.doesNotMatch(body.detail, /\n|\bat .*:\d+:\d+/);
-  return body.detail;
-}
-
-describe("operators' REST", () => {
+describe("the routes of the operators' REST", () => {
   let directory: string;
   let node: RegistryNode;
   let publisher: Publisher;
@@ -119,7 +98,7 @@ describe("operators' REST", () => {
     lease = await holdLease(node, { appliance, version: '1', ttlSeconds: 60 });
     rest = await createRestServer({
       node,
-      sessions: { sessions: () => [session] },
+      sessions: { sessions: async () => [session] },
       logger: silent,
     });
     ({ url } = await rest.listen({ host: '127.0.0.1', port: 0 }));
@@ -161,7 +140,7 @@ describe("operators' REST", () => {
     });
     const other = await createRestServer({
       node: second,
-      sessions: { sessions: () => [] },
+      sessions: { sessions: async () => [] },
       logger: silent,
     });
     try {
@@ -341,21 +320,6 @@ describe("operators' REST", () => {
     }
   });
 
-  it('serves the document as a page that loads nothing from elsewhere', async () => {
-    const response = await fetch(`${url}/docs`);
-    assert.equal(response.status, 200);
-    const policy = response.headers.get('content-security-policy') ?? '';
-    assert.match(policy, /default-src 'none'/);
-    assert.match(policy, /frame-ancestors 'none'/);
-    assert.doesNotMatch(policy, /script-src[^;]*unsafe|https?:/);
-    const page = await response.text();
-    assert.match(page, /swagger-ui/);
-    // Without inline scripts the policy above breaks nothing.
-    assert.doesNotMatch(page, /<script(?![^>]*\bsrc=)/);
-    const [script] = /[^"]*swagger-ui-bundle\.js/.exec(page) ?? [''];
-    assert.equal((await fetch(new URL(script, url))).status, 200);
-  });
-
   it('answers 404 for an appliance that nobody has published', async () => {
     const nobody = `nobody@${node.peerId}`;
     for (const rest of ['', '/versions', '/versions/1/servers', '/versions/1/sharers']) {
@@ -384,118 +348,5 @@ describe("operators' REST", () => {
       assert.match(problemDetail(answer, 400, 'INVALID_PARAMETER'), expected);
     }
     problemDetail(await ask(`${url}/v1/appliances/%zz`), 400, 'INVALID_REQUEST');
-  });
-
-  it('answers 404 for what it does not have, and 405 for what it does not do', async () => {
-    problemDetail(await ask(`${url}/v2/health`), 404, 'ROUTE_NOT_FOUND');
-    problemDetail(await ask(`${url}/v1/sessions/${'x'.repeat(2000)}`), 414, 'INVALID_REQUEST');
-    const post = await ask(`${url}/v1/sessions`, { method: 'POST' });
-    problemDetail(post, 405, 'METHOD_NOT_ALLOWED');
-  });
-
-  it('answers 503 when no registry can be reached', async () => {
-    const offline = await createRegistryNode({
-      ephemeral: true,
-      listen: [],
-      bootstrap: ['/ip4/127.0.0.1/tcp/1'],
-      mode: 'client',
-      logger: silent,
-      allowOffline: true,
-    });
-    const other = await createRestServer({
-      node: offline,
-      sessions: { sessions: () => [] },
-      logger: silent,
-    });
-    try {
-      const at = await other.listen({ host: '127.0.0.1', port: 0 });
-      const answer = await ask(`${at.url}/v1/appliances/${id()}`);
-      problemDetail(answer, 503, 'REGISTRY_UNREACHABLE');
-      const health = await ask(`${at.url}/v1/health`);
-      assert.equal((health.body as { status: string }).status, 'cut-off');
-    } finally {
-      await other.close();
-      await offline.close();
-    }
-  });
-
-  it('answers 500 without its inside for what it did not foresee, and logs that', async () => {
-    const lines: string[] = [];
-    const failing = await createRestServer({
-      node,
-      sessions: {
-        sessions: () => {
-          throw new Error('the inside');
-        },
-      },
-      logger: pino({ level: 'error' }, { write: (line) => void lines.push(line) }),
-    });
-    try {
-      const at = await failing.listen({ host: '127.0.0.1', port: 0 });
-      const answer = await ask(`${at.url}/v1/sessions`);
-      assert.doesNotMatch(problemDetail(answer, 500, 'UNEXPECTED'), /inside$/);
-      assert.doesNotMatch(JSON.stringify(answer.body), /the inside/);
-      assert.match(lines.join(''), /the inside/);
-    } finally {
-      await failing.close();
-    }
-  });
-
-  it('refuses a request that names another host', async () => {
-    const request = get(`${url}/v1/health`, { headers: { host: 'evil.example' } });
-    const [response] = (await once(request, 'response')) as [IncomingMessage];
-    const body: unknown = JSON.parse((await response.toArray()).join(''));
-    const type = response.headers['content-type'] ?? null;
-    problemDetail({ status: response.statusCode!, type, body }, 421, 'FOREIGN_HOST');
-  });
-
-  it('answers what is not HTTP with a problem, and hangs up', async () => {
-    const socket = connect(Number(new URL(url).port), '127.0.0.1');
-    socket.end('this is not HTTP\r\n\r\n');
-    const [head, body] = (await socket.toArray()).join('').split('\r\n\r\n');
-    assert.match(head!, /^HTTP\/1\.1 400 Bad Request/);
-    assert.equal(problemSchema.parse(JSON.parse(body!)).code, 'INVALID_REQUEST');
-  });
-
-  it('says which port is in use', async () => {
-    const other = await createRestServer({
-      node,
-      sessions: { sessions: () => [] },
-      logger: silent,
-    });
-    const { port } = new URL(url);
-    await assert.rejects(other.listen({ host: '127.0.0.1', port: Number(port) }), {
-      code: 'PORT_IN_USE',
-      message: new RegExp(`^port ${port} of 127\\.0\\.0\\.1 is in use.*$`),
-    });
-    await other.close();
-  });
-
-  it('ends idle and half-open connections when it is closed', async () => {
-    const closing = await createRestServer({
-      node,
-      sessions: { sessions: () => [] },
-      logger: silent,
-    });
-    const at = await closing.listen({ host: '127.0.0.1', port: 0 });
-    const agent = new Agent({ keepAlive: true });
-    const request = get(`${at.url}/v1/health`, { agent });
-    const [response] = (await once(request, 'response')) as [IncomingMessage];
-    await response.toArray();
-    const keptAlive = request.socket!;
-    const half = connect(Number(new URL(at.url).port), '127.0.0.1');
-    half.write('GET /v1/health HTTP/1.1\r\n');
-    await once(half, 'connect');
-    const ended = [keptAlive, half].map(
-      (socket) =>
-        new Promise<void>((resolve) => {
-          // A reset is as good an end as any.
-          socket.on('error', () => undefined).once('close', () => resolve());
-        }),
-    );
-    half.resume();
-    await closing.close();
-    await Promise.all(ended);
-    agent.destroy();
   });
 });
