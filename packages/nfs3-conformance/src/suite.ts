@@ -54,6 +54,8 @@ async function mountSample(service: Nfs3Service, mountPath: string): Promise<Cli
   return new Client(service, mounted.handle);
 }
 
+const IN_TURN = { concurrency: 1 };
+
 /**
  * Registers the cases of RFC 1813 with node:test: what must succeed, with what results, and what must
  * fail, with which status. Groups that a subject cannot meet are left out by `options`. Groups that
@@ -66,15 +68,16 @@ export function describeNfs3Conformance(
 ): void {
   const applicable = groups.filter((group) => applies(group, options));
   const changing = (group: Group): boolean => group.needs !== 'nothing';
-  void describe(`${name} conforms to RFC 1813`, () => {
-    void describe('unchanged', () => {
+  // Each subject is on its own, so they may run at the same time; the cases of one take their turns.
+  void describe(`${name} conforms to RFC 1813`, { concurrency: true }, () => {
+    void describe('unchanged', IN_TURN, () => {
       registerGroups(
         applicable.filter((group) => !changing(group)),
         makeSubject,
       );
     });
     for (const group of applicable.filter(changing)) {
-      void describe('in a tree of its own', () => registerGroups([group], makeSubject));
+      void describe('in a tree of its own', IN_TURN, () => registerGroups([group], makeSubject));
     }
   });
 }

@@ -6,12 +6,12 @@ import {
   chownSync,
   closeSync,
   constants,
+  futimesSync,
   linkSync,
   mkdirSync,
   openSync,
   symlinkSync,
   unlinkSync,
-  utimesSync,
 } from 'node:fs';
 import { geteuid, pid } from 'node:process';
 import { callerGid, callerUid, checkAccess } from '../permissions.ts';
@@ -73,12 +73,15 @@ async function create(
   { where, how }: CreateArgs,
   ctx: Nfs3Context,
 ): Promise<NewObjectResult> {
-  const make = (path: Buffer): void => closeSync(openSync(path, NEW_FILE, 0));
   const attributes = how.mode === 'exclusive' ? UNCHANGED : how.objAttributes;
   try {
     return await newObject(tree, where, attributes, ctx, (path) => {
-      make(path);
-      if (how.mode === 'exclusive') utimesSync(path, ...verifierAsTimes(how.verf));
+      const fd = openSync(path, NEW_FILE, 0);
+      try {
+        if (how.mode === 'exclusive') futimesSync(fd, ...verifierAsTimes(how.verf));
+      } finally {
+        closeSync(fd);
+      }
     });
   } catch (error) {
     if (how.mode === 'guarded' || !isExist(error)) throw error;

@@ -38,6 +38,9 @@ import {
  *   2. by descending from the root along the hints in the handle (handle.ts);
  *   3. by visiting every name below the root, up to a limit: it was renamed while nobody remembered.
  *
+ * An inode keeps the handle under which it was first given out while its place is remembered, whatever
+ * it is renamed to; afterwards it may be given out under another one, and both are good.
+ *
  * Limits: an inode that somebody moves out of the root while it is pinned stays reachable by its
  * handle, as with the kernel's own server; one search may visit only `maxSearched` names; descriptors
  * of /proc are Linux.
@@ -154,7 +157,10 @@ export class Inodes {
       if (pin.generation !== generation) throw new Nfs3Failure(Nfsstat3.STALE);
       return pin;
     }
-    return this.#atPlace(ino, generation) ?? this.#descend(this.root, handle, 0);
+    const found = this.#atPlace(ino, generation);
+    if (found !== undefined) return found;
+    if (this.#missing.has(keyOf(handle))) throw new Nfs3Failure(Nfsstat3.STALE);
+    return this.#descend(this.root, handle, 0);
   }
 
   /**
@@ -308,17 +314,20 @@ export class Inodes {
 
   /** Looks for an inode everywhere; calls for the same one wait for the same search. */
   async #search(handle: Filehandle): Promise<void> {
-    const key = Buffer.from(handle).toString('latin1');
-    if (this.#missing.has(key)) throw new Nfs3Failure(Nfsstat3.STALE);
+    const key = keyOf(handle);
     let search = this.#searches.get(key);
     if (search === undefined) {
-      search = this.#visitAll(handle, key).finally(() => this.#searches.delete(key));
+      search = this.#visitAll(handle)
+        .then((found) => {
+          if (!found) this.#missing.set(key, true);
+        })
+        .finally(() => this.#searches.delete(key));
       this.#searches.set(key, search);
     }
     await search;
   }
 
-  async #visitAll(handle: Filehandle, key: string): Promise<void> {
+  async #visitAll(handle: Filehandle): Promise<boolean> {
     const ino = inoOf(handle);
     let visited = 0;
     // Directories by their handles: while other calls run, a pin may be given up.
@@ -327,21 +336,21 @@ export class Inodes {
       const dir = this.known(next);
       if (dir === undefined) continue;
       for (const name of namesIn(dir)) {
-        if (visited >= this.#maxSearched) return;
+        if (visited >= this.#maxSearched) return false;
         visited += 1;
         if (visited % SEARCH_SLICE === 0) await new Promise((resolve) => setImmediate(resolve));
-        if (this.#closed) return;
+        if (this.#closed) return false;
         const held = this.known(next);
         const stats = held && this.#lstat(held, name);
         if (held === undefined || stats === undefined) continue;
         if (stats.ino === ino && generationOf(stats) === generationIn(handle)) {
           this.#adopt(held, name, stats, handle);
-          return;
+          return true;
         }
         if (typeOf(stats) === Ftype3.DIR) directories.push(this.#remember(held, name, stats));
       }
     }
-    this.#missing.set(key, true);
+    return false;
   }
 
   /** Descriptors are closed between turns, so that a pin is good for the turn in which it was got. */
@@ -355,6 +364,10 @@ export class Inodes {
     this.#closing = [];
     for (const fd of fds) closeSync(fd);
   }
+}
+
+function keyOf(handle: Filehandle): string {
+  return Buffer.from(handle).toString('latin1');
 }
 
 /** The names in a directory, '.' and '..' not among them; none when it cannot be read. */

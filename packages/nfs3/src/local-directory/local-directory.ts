@@ -67,7 +67,9 @@ export async function createLocalDirectory(
   const fsid = (BigInt(inodes.exportId) << 32n) | BigInt.asUintN(32, inodes.root.ino);
   const tree: Tree = { inodes, readers, access, fsid };
   const writers = new OpenFiles(constants.O_WRONLY, maxOpenFiles);
-  const releasing = setInterval(() => inodes.releaseRemoved(), RELEASE_INTERVAL_MS).unref();
+  const releasing = setInterval(() => {
+    for (const held of [inodes, readers, writers]) held.releaseRemoved();
+  }, RELEASE_INTERVAL_MS).unref();
   return {
     ...fileSystemProcedures(tree),
     ...readingProcedures(tree),

@@ -1,5 +1,6 @@
 import { closeSync, openSync } from 'node:fs';
 import { LRUCache } from 'lru-cache';
+import { statDescriptor } from './attributes.ts';
 import type { Pin } from './inodes.ts';
 
 /** A file opened for its data. */
@@ -50,6 +51,13 @@ export class OpenFiles {
 
   release(ino: bigint): void {
     this.#files.delete(ino);
+  }
+
+  /** Lets go of all files that have no name any more: held open, they keep their blocks. */
+  releaseRemoved(): void {
+    for (const [ino, { fd }] of [...this.#files.entries()]) {
+      if (statDescriptor(fd).nlink === 0n) this.#files.delete(ino);
+    }
   }
 
   close(): void {
