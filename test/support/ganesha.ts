@@ -85,6 +85,7 @@ export class Ganesha {
     const state = file('-state');
     await mkdir(state, { recursive: true });
     await writeFile(file('.conf'), this.#configuration(state));
+    const earlierLog = await readFile(file('.log'), 'utf8').catch(() => '');
     this.#process = await startProcess(
       'ganesha.nfsd',
       ['-F', '-f', file('.conf'), '-p', file('.pid'), '-L', file('.log'), '-N', 'NIV_EVENT'],
@@ -100,6 +101,10 @@ export class Ganesha {
     );
     await waitForRpcServer(this.nfsPort, NFS_PROGRAM, { signal: ended.signal });
     await waitForRpcServer(this.mountPort, MOUNT_PROGRAM, { signal: ended.signal });
+    // It runs happily without an export it could not make, and denies every mount.
+    const log = (await readFile(file('.log'), 'utf8')).slice(earlierLog.length);
+    const refused = /^.*(?:resolving export|Could not create export).*$/m.exec(log);
+    if (refused !== null) throw new Error(`${this.#name} refused an export: ${refused[0]}`);
   }
 
   /** The machine it runs on dies: SIGKILL. */
