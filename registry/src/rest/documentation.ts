@@ -26,7 +26,8 @@ export async function serveDocumentation(app: FastifyInstance, version: string):
       openapi: '3.1.0',
       info: {
         title: 'rowfs',
-        description: 'What a node of the registry, and the proxies of its process, know and do.',
+        description:
+          'What a node of the registry, and the proxies of its process, know and do. Nothing here changes anything. Every refusal is a problem body as in RFC 9457.',
         version,
       },
       tags: [

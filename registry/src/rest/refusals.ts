@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Socket } from 'node:net';
 import type { Logger } from 'pino';
-import { problem, problemOf, PROBLEM_TYPE, type Problem } from './problem.ts';
+import { problem, problemOf, ProblemError, PROBLEM_TYPE, type Problem } from './problem.ts';
 
 const READING_METHODS: readonly string[] = ['GET', 'HEAD'];
 
@@ -14,15 +14,16 @@ export function answerWithProblems(app: FastifyInstance, logger: Logger): void {
     }
     return send(reply, answer);
   });
-  app.setNotFoundHandler((request, reply) => {
-    const { method, url } = request;
-    if (READING_METHODS.includes(method)) {
-      const detail = `there is nothing at ${url}: /docs lists what there is`;
-      return send(reply, problem(404, 'ROUTE_NOT_FOUND', detail));
-    }
-    const detail = `${method} is not understood: this interface only reads`;
+  app.setNotFoundHandler(({ url }, reply) => {
+    const detail = `there is nothing at ${url}: /docs lists what there is`;
+    return send(reply, problem(404, 'ROUTE_NOT_FOUND', detail));
+  });
+  // Before anything of a body is read.
+  app.addHook('onRequest', async ({ method }, reply) => {
+    if (READING_METHODS.includes(method)) return;
     void reply.header('allow', READING_METHODS.join(', '));
-    return send(reply, problem(405, 'METHOD_NOT_ALLOWED', detail));
+    const detail = `${method} is not understood: this interface only reads`;
+    throw new ProblemError(405, 'METHOD_NOT_ALLOWED', detail);
   });
 }
 

@@ -8,6 +8,7 @@ import { z } from 'zod';
 import { generateIdentity } from '../identity.ts';
 import { createRegistryNode, type RegistryNode } from '../node.ts';
 import { createPublisher, type Publisher } from '../publisher.ts';
+import { signLatest } from '../records/latest.ts';
 import { parseServerAddress } from '../records/server-address.ts';
 import { holdLease, type SharerLease } from '../sharer-lease.ts';
 import { createRestServer, type RestServer } from './server.ts';
@@ -318,6 +319,28 @@ describe("the routes of the operators' REST", () => {
       assert.equal(refusal.status, 404, absent);
       schemaOf(path, 404, 'application/problem+json').parse(refusal.body);
     }
+  });
+
+  it('shows records with times that no calendar has', async () => {
+    const key = generateIdentity();
+    const odd = `odd@${key.peerId}`;
+    const published = Number.MAX_SAFE_INTEGER;
+    const record = signLatest(
+      {
+        appliance: odd,
+        seq: 1,
+        version: '1',
+        channels: {},
+        published,
+        validUntil: Date.now() + 60_000,
+        history: [{ version: '1', published }],
+      },
+      key,
+    );
+    await node.tables.putLatest(record);
+    assert.equal((await ask(`${url}/v1/appliances`)).status, 200);
+    const { body } = await ask(`${url}/v1/appliances/${odd}`);
+    assert.equal((body as { published: string }).published, '9999-12-31T23:59:59.999Z');
   });
 
   it('answers 404 for an appliance that nobody has published', async () => {

@@ -53,8 +53,14 @@ describe("the server of the operators' REST", () => {
   it('answers 404 for what it does not have, and 405 for what it does not do', async () => {
     problemDetail(await ask(`${url}/v2/health`), 404, 'ROUTE_NOT_FOUND');
     problemDetail(await ask(`${url}/v1/sessions/${'x'.repeat(2000)}`), 414, 'INVALID_REQUEST');
-    const post = await ask(`${url}/v1/sessions`, { method: 'POST' });
-    problemDetail(post, 405, 'METHOD_NOT_ALLOWED');
+    for (const method of ['POST', 'DELETE', 'OPTIONS']) {
+      for (const path of ['/v1/sessions', '/nowhere']) {
+        const headers = { 'content-type': 'application/json' };
+        const body = method === 'POST' ? '{"cut off' : null;
+        const response = await ask(url + path, { method, headers, body });
+        problemDetail(response, 405, 'METHOD_NOT_ALLOWED');
+      }
+    }
   });
 
   it('answers 503 when no registry can be reached', async () => {

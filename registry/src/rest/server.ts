@@ -42,7 +42,7 @@ export interface RestServer {
 /** The longest path parameter: an appliance id with every character percent-encoded. */
 const MAX_PARAMETER_LENGTH = 512;
 
-/** Builds the server; it neither listens nor owns the node yet, nor ever closes that. */
+/** Builds the server. It does not listen yet, and it never closes the node. */
 export async function createRestServer(options: RestServerOptions): Promise<RestServer> {
   const { node, sessions, logger } = options;
   const version = await packageVersion();
