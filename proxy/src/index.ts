@@ -1,3 +1,25 @@
+export { createProxy, type Proxy, type ProxyListenOptions, type ProxyOptions } from './proxy.ts';
+export type { ProxyAddress, ProxyStatus } from './proxy-status.ts';
+export { ProxyError, type ProxyErrorCode } from './proxy-error.ts';
+export type { ResumePolicy } from './session.ts';
+export {
+  type ImageServer,
+  type Location,
+  type Locator,
+  serverAddress,
+  staticLocator,
+  type UseLease,
+  type UseRegistry,
+} from './locator.ts';
+export {
+  createFailover,
+  DEFAULT_FAILOVER_TIMINGS,
+  type Failover,
+  type FailoverOptions,
+  type FailoverTimings,
+} from './failover/failover.ts';
+export type { OpenServer, ServerStatus } from './failover/replica.ts';
+export { FailoverError, type FailoverErrorCode } from './failover/failover-error.ts';
 export {
   openShadow,
   redirectOnWrite,

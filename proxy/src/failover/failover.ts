@@ -51,7 +51,7 @@ export interface FailoverOptions {
   readonly timings: FailoverTimings;
   readonly logger: Logger;
   /** Called after each change of a server's state, or of the set of servers. */
-  readonly onChange: () => void;
+  readonly onChange: (status: readonly ServerStatus[]) => void;
 }
 
 /**
@@ -66,11 +66,6 @@ export interface Failover extends Nfs3Service {
   /** Replaces the list; calls on servers that leave it go to others. */
   setServers(servers: readonly ImageServer[]): void;
   status(): ServerStatus[];
-  /**
-   * Resolves when every handle given so far survives a power cut. Without it a handle survives the end
-   * of the process; after a power cut the last ones may be stale, and never are another file's.
-   */
-  flush(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -83,7 +78,6 @@ export async function createFailover(options: FailoverOptions): Promise<Failover
     ready: (signal) => replicas.ready(signal),
     setServers: (servers) => replicas.setServers(servers),
     status: () => replicas.status(),
-    flush: () => table.flushed(),
     close: async () => {
       await replicas.close();
       await table.close();

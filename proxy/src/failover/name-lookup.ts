@@ -87,7 +87,7 @@ export class NameLookup {
       },
     );
     if (held === 'no-answer') return { status: Nfsstat3.JUKEBOX };
-    await this.#table.committed();
+    await this.#table.durable();
     return held;
   }
 

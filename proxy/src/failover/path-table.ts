@@ -23,18 +23,19 @@ type NodeRecord = readonly [names: readonly (readonly [NodeId, Filename])[], lin
 /** Ids taken from the disk at once. 2^40 ids last for a million starts. */
 const ID_BLOCK = 2 ** 20;
 const FIRST_NODE: NodeId = 16;
+/** Between attempts to write what a full disk did not take. */
+const RETRY_MS = 1_000;
 
 /**
  * Which node id stands for which path of the tree: the part of a handle that means the same on every
  * server and after every restart.
  *
- * Nodes are only added. What was added survives the end of the process (kill -9 too) once
- * `committed()` resolves, and a power cut once `flushed()` does. After a power cut the last additions
- * may be missing, and their handles are stale; an id is never given to another node, because ids come
- * from blocks that were taken on stable storage before.
+ * Nodes are only added. What was added survives a power cut once `durable()` resolves, so a handle
+ * that was answered stays good. An id is never given to another node: ids come from blocks that were
+ * taken on stable storage before.
  *
- * With the disk full the tree can still be read: additions stay in memory, `flushed()` says that they
- * are not safe, and tries again.
+ * With the disk full the tree can still be read, or nobody could start `rm`: additions stay in memory
+ * and are written as soon as the disk takes them, and until then would not survive a crash.
  */
 export class PathTable {
   readonly #root: RootDatabase<unknown, string>;
@@ -53,9 +54,9 @@ export class PathTable {
   #next: NodeId;
   #reserving: Promise<void> | undefined;
   #committed: Promise<void> = Promise.resolve();
-  /** How many additions there were, and how many of them survive a power cut. */
   #additions = 0;
-  #flushedAdditions = 0;
+  #durableAdditions = 0;
+  #retry: NodeJS.Timeout | undefined;
 
   /** 8 random bytes that name this table in handles. */
   readonly id: Uint8Array;
@@ -129,27 +130,17 @@ export class PathTable {
     return [...(this.#incomplete.get(linkKey(linked)) ?? [])];
   }
 
-  /** Resolves when all that was added so far survives the end of this process, if the disk took it. */
-  committed(): Promise<void> {
-    return this.#committed;
-  }
-
-  /** Resolves when all that was added so far survives a power cut; throws when it does not. */
-  async flushed(): Promise<void> {
+  /** Resolves when all that was added so far survives a power cut, if the disk took it. */
+  async durable(): Promise<void> {
     const additions = this.#additions;
-    if (this.#flushedAdditions === additions) return;
+    if (this.#durableAdditions >= additions) return;
     await this.#committed;
-    for (const node of this.#unwritten) {
-      const record = this.#addedNodes.get(node);
-      if (record === undefined) continue;
-      const [names] = record;
-      await this.#write(node, record, names);
-    }
     await this.#root.flushed;
-    this.#flushedAdditions = Math.max(this.#flushedAdditions, additions);
+    this.#durableAdditions = Math.max(this.#durableAdditions, additions);
   }
 
   async close(): Promise<void> {
+    clearTimeout(this.#retry);
     await this.#committed;
     await this.#reserving;
     await this.#root.close();
@@ -165,8 +156,9 @@ export class PathTable {
     this.#addedNames.set(key, node);
     this.#indexLinks(node, record);
     const written = this.#write(node, record, [[parent, name]]).catch((error: unknown) => {
+      this.#logger.error({ err: error }, 'a handle cannot be written to disk');
       this.#unwritten.add(node);
-      this.#logger.error({ err: error }, 'a handle is not on disk');
+      this.#retry ??= setTimeout(() => this.#writeAgain(), RETRY_MS).unref();
     });
     this.#committed = this.#committed.then(() => written);
     this.#additions += 1;
@@ -182,6 +174,18 @@ export class PathTable {
     this.#unwritten.delete(node);
     if (this.#addedNodes.get(node) === record) this.#addedNodes.delete(node);
     for (const key of keys) this.#addedNames.delete(key);
+  }
+
+  #writeAgain(): void {
+    this.#retry = undefined;
+    for (const node of this.#unwritten) {
+      const record = this.#addedNodes.get(node);
+      if (record === undefined) continue;
+      const written = this.#write(node, record, record[0]).catch(() => {
+        this.#retry ??= setTimeout(() => this.#writeAgain(), RETRY_MS).unref();
+      });
+      this.#committed = this.#committed.then(() => written);
+    }
   }
 
   /** Takes a block of ids on stable storage before any of them is given. */

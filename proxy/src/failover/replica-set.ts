@@ -10,7 +10,7 @@ export interface ReplicaSetOptions {
   readonly timings: ReplicaTimings;
   readonly logger: Logger;
   /** Called after each change of a server's state, or of the set. */
-  readonly onChange: () => void;
+  readonly onChange: (status: readonly ServerStatus[]) => void;
 }
 
 /** A server that takes this many times as long as the quickest, and this much longer, ranks last. */
@@ -43,7 +43,7 @@ export class ReplicaSet {
     if (chosen !== undefined && current?.tree === undefined) {
       this.#current = chosen;
       this.#options.logger.info({ server: chosen.address }, 'image server chosen');
-      this.#options.onChange();
+      this.#options.onChange(this.status());
     }
     return chosen;
   }
@@ -80,7 +80,7 @@ export class ReplicaSet {
       this.#options.logger.info({ server: replica.address }, 'image server left the list');
       void replica.close();
     }
-    this.#options.onChange();
+    this.#options.onChange(this.status());
   }
 
   status(): ServerStatus[] {
@@ -129,7 +129,7 @@ export class ReplicaSet {
         `image server demoted: ${lastError?.message ?? ''}`,
       );
     else this.#options.logger.info({ server: replica.address }, 'image server mounted');
-    this.#options.onChange();
+    this.#options.onChange(this.status());
     this.#wakeAll();
   }
 

@@ -1,3 +1,5 @@
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
 import { cp, mkdtemp, rm } from 'node:fs/promises';
 import { createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -5,6 +7,8 @@ import { join } from 'node:path';
 import { connectNfs3, createLocalDirectory, listenNfs3, type Nfs3Context } from '@rowfs/nfs3';
 import type { OpenServer } from '../failover/replica.ts';
 import type { ImageServer } from '../locator.ts';
+import type { ProxyAddress } from '../proxy-status.ts';
+import type { ProxyProcessOptions } from './proxy-process.ts';
 
 /** A server over loopback TCP that exports a copy of a directory. */
 export interface TestServer extends ImageServer {
@@ -63,6 +67,23 @@ export class TestBench {
     const copy = await this.directory();
     await cp(source, copy, { recursive: true, preserveTimestamps: true, verbatimSymlinks: true });
     return copy;
+  }
+
+  /** A proxy in a process of its own, to be killed by kill -9. */
+  async proxyProcess(options: ProxyProcessOptions): Promise<{
+    readonly address: ProxyAddress;
+    kill(): Promise<void>;
+  }> {
+    const script = join(import.meta.dirname, 'proxy-process.ts');
+    const child = fork(script, [JSON.stringify(options)], { stdio: 'inherit' });
+    const exited = once(child, 'exit');
+    const kill = async (): Promise<void> => {
+      child.kill('SIGKILL');
+      await exited;
+    };
+    this.onClose(kill);
+    const [address] = (await once(child, 'message')) as [ProxyAddress];
+    return { address, kill };
   }
 
   /** Takes connections and bytes, and never says anything. */

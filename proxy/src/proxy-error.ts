@@ -1,0 +1,24 @@
+/**
+ * Why a proxy does not start; errors of the failover layer and of the shadow come as they are.
+ *
+ * - LOCATE_FAILED: the locator cannot tell who serves the image, and nothing is known from before.
+ * - NO_SERVERS: the locator knows no server of the version.
+ * - STATE_UNUSABLE: the state directory cannot be read or written.
+ * - PORT_IN_USE, PORT_REFUSED: another program listens there, or we are not allowed to.
+ */
+export type ProxyErrorCode =
+  'LOCATE_FAILED' | 'NO_SERVERS' | 'STATE_UNUSABLE' | 'PORT_IN_USE' | 'PORT_REFUSED';
+
+export class ProxyError extends Error {
+  override readonly name = 'ProxyError';
+  readonly code: ProxyErrorCode;
+
+  constructor(code: ProxyErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}
+
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,251 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import {
+  connectNfs3,
+  listenNfs3,
+  type Nfs3Listener,
+  type Nfs3Service,
+  stack,
+  statistics,
+} from '@rowfs/nfs3';
+import { type Logger, pino } from 'pino';
+import {
+  createFailover,
+  DEFAULT_FAILOVER_TIMINGS,
+  type FailoverTimings,
+} from './failover/failover.ts';
+import type { OpenServer, ServerStatus } from './failover/replica.ts';
+import { LocationWatch } from './location-watch.ts';
+import type { Locator, UseRegistry } from './locator.ts';
+import { messageOf, ProxyError } from './proxy-error.ts';
+import { mountCommandOf, type ProxyAddress, type ProxyStatus } from './proxy-status.ts';
+import { redirectOnWrite } from './row/layer.ts';
+import { lockFile } from './row/lock-file.ts';
+import { ShadowError } from './row/shadow-error.ts';
+import { openShadow } from './row/shadow.ts';
+import { Cleanup } from './cleanup.ts';
+import { beginSession, type ResumePolicy } from './session.ts';
+import { SessionFile, type SessionRecord } from './session-file.ts';
+
+export interface ProxyListenOptions {
+  /** Default 127.0.0.1: NFS with AUTH_SYS trusts whoever can connect. */
+  readonly host?: string;
+  /** Port of NFS; 0, the default, lets the system choose one. */
+  readonly port?: number;
+  /** Port of MOUNT. Default: that of NFS. */
+  readonly mountPort?: number;
+  /** Port of a portmapper, for clients that cannot be told a port: they look at 111. */
+  readonly portmapPort?: number;
+}
+
+export interface ProxyOptions {
+  /** Says which servers have the image: a registry, or {@link staticLocator}. */
+  readonly locator: Locator;
+  /** What survives the proxy: its session, and the shadows. One machine's, made when missing. */
+  readonly stateDirectory: string;
+  /** Run this version, whatever ran before and whatever is newest. */
+  readonly version?: string;
+  /** Without `version`: go on with that of the last run? Default `after-crash`. */
+  readonly resume?: ResumePolicy;
+  /** Name of the shadow. Default: the version, for a shadow fits only what it was written over. */
+  readonly shadowName?: string;
+  readonly listen?: ProxyListenOptions;
+  /** Where the use of the version is announced while the proxy runs. */
+  readonly uses?: UseRegistry;
+  readonly failover?: Partial<FailoverTimings>;
+  /** How long the locator may take, and how often it is asked for a fresh list; in ms. */
+  readonly locating?: { readonly timeoutMs?: number; readonly everyMs?: number };
+  /** How long the first start may wait for a server to be mounted, in ms. Default 10 s. */
+  readonly startMs?: number;
+  readonly logger?: Logger;
+  /** Called after a server changed its state. */
+  readonly onServersChanged?: (servers: readonly ServerStatus[]) => void;
+}
+
+/** A proxy that serves. */
+export interface Proxy {
+  readonly address: ProxyAddress;
+  /** What to type on Linux to mount it on `/mnt`. */
+  readonly mountCommand: string;
+  /** What an operator should know about which version and shadow run, and why. */
+  readonly notices: readonly string[];
+  status(): Promise<ProxyStatus>;
+  /** Takes no more calls, brings the shadow to stable storage, and gives the lease back. */
+  close(): Promise<void>;
+}
+
+const LOCATE_TIMEOUT_MS = 15_000;
+const LOCATE_EVERY_MS = 60_000;
+const LOCATE_AT_MOST_EVERY_MS = 5_000;
+const START_MS = 10_000;
+
+/**
+ * Starts a ROW-FS proxy: an NFSv3 server for a read-only image that is read from image servers, and
+ * whose changes stay in a shadow on this machine.
+ *
+ * It resolves when it serves. The first start needs a server that answers; one that goes on after a
+ * crash serves at once and holds calls until a server is there.
+ *
+ * @throws ProxyError; FailoverError NO_SERVER_REACHABLE, EXPORT_NOT_FOUND; ShadowError SHADOW_IN_USE,
+ *   SHADOW_VERSION_MISMATCH and others. Nothing stays open.
+ */
+export async function createProxy(options: ProxyOptions): Promise<Proxy> {
+  const cleanup = new Cleanup();
+  try {
+    return await start(options, cleanup);
+  } catch (error) {
+    // The reason of the start's failure is the one to tell.
+    await cleanup
+      .run()
+      .catch((failed: unknown) => options.logger?.error({ err: failed }, 'cleanup'));
+    throw error;
+  }
+}
+
+/** Opened in this order, closed in the reverse one: no call finds its lower layer gone. */
+async function start(options: ProxyOptions, cleanup: Cleanup): Promise<Proxy> {
+  const { stateDirectory, logger = pino({ level: 'silent' }) } = options;
+  const startedAt = new Date().toISOString();
+  cleanup.add(await lockState(stateDirectory));
+  const sessionFile = new SessionFile(stateDirectory);
+  const previous = await sessionFile.read();
+  const session = await beginSession({
+    locator: options.locator,
+    previous,
+    version: options.version,
+    shadowName: options.shadowName,
+    resume: options.resume ?? 'after-crash',
+    signal: AbortSignal.timeout(options.locating?.timeoutMs ?? LOCATE_TIMEOUT_MS),
+  });
+  const { location } = session;
+  for (const notice of session.notices) logger.warn(notice);
+
+  const watch = new LocationWatch({
+    locator: options.locator,
+    uses: options.uses,
+    location,
+    everyMs: options.locating?.everyMs ?? LOCATE_EVERY_MS,
+    minMs: LOCATE_AT_MOST_EVERY_MS,
+    timeoutMs: options.locating?.timeoutMs ?? LOCATE_TIMEOUT_MS,
+    logger,
+  });
+  cleanup.add(() => watch.close());
+
+  let record: SessionRecord = {
+    running: true,
+    appliance: location.appliance,
+    version: location.version,
+    shadow: session.shadow,
+    servers: location.servers,
+    locatedAt: (location.staleSince ?? new Date()).toISOString(),
+  };
+  let staleSince = location.staleSince;
+  let hasServed = false;
+  cleanup.add(async () => {
+    // A start that failed has run nothing: what ran before it is still what was run last.
+    if (hasServed) await sessionFile.write({ ...record, running: false });
+    else if (previous !== undefined) await sessionFile.write(previous);
+  });
+
+  const directory = join(stateDirectory, 'shadows', session.shadow);
+  const replicas = await createFailover({
+    servers: location.servers,
+    openServer: serverOpener(logger),
+    pathTableDirectory: join(directory, 'paths'),
+    timings: { ...DEFAULT_FAILOVER_TIMINGS, ...options.failover },
+    logger,
+    onChange: (servers) => {
+      if (servers.some(({ state }) => state === 'demoted')) watch.hurry();
+      options.onServersChanged?.(servers);
+    },
+  });
+  cleanup.add(() => replicas.close());
+  // Whoever runs on this proxy since before a crash waits better for servers than for a proxy.
+  if (!session.resumed) await replicas.ready(AbortSignal.timeout(options.startMs ?? START_MS));
+
+  const { appliance, version } = location;
+  const shadow = await openShadow({ directory, belongsTo: { appliance, version }, logger });
+  cleanup.add(() => shadow.close());
+  const up = statistics();
+  const down = statistics();
+  const service = stack(replicas, down.layer, redirectOnWrite(shadow), up.layer);
+  await sessionFile.write(record);
+  const listener = await listen(service, options.listen ?? {}, logger);
+  cleanup.add(() => listener.close());
+  hasServed = true;
+
+  watch.start(async (fresh) => {
+    record = { ...record, servers: fresh.servers, locatedAt: new Date().toISOString() };
+    staleSince = fresh.staleSince;
+    replicas.setServers(fresh.servers);
+    await sessionFile.write(record);
+  });
+  const address = { host: listener.host, port: listener.port, mountPort: listener.mountPort };
+  logger.info({ address, appliance, version, shadow: session.shadow }, 'proxy serves');
+  let closing: Promise<void> | undefined;
+  return {
+    address,
+    mountCommand: mountCommandOf(address),
+    notices: session.notices,
+    status: async () => ({
+      appliance,
+      version,
+      resumed: session.resumed,
+      staleSince: staleSince?.toISOString(),
+      notices: session.notices,
+      startedAt,
+      address,
+      shadow: { name: session.shadow, directory, ...(await shadow.statistics()) },
+      servers: replicas.status(),
+      calls: { up: up.snapshot(), down: down.snapshot() },
+    }),
+    close: () => (closing ??= cleanup.run()),
+  };
+}
+
+async function lockState(directory: string): Promise<() => Promise<void>> {
+  try {
+    await mkdir(directory, { recursive: true, mode: 0o700 });
+    const unlock = lockFile(join(directory, 'lock'));
+    return async () => unlock();
+  } catch (error) {
+    if (error instanceof ShadowError) throw error;
+    throw new ProxyError(
+      'STATE_UNUSABLE',
+      `cannot use the state directory ${directory}: ${messageOf(error)}`,
+      { cause: error },
+    );
+  }
+}
+
+/** One failed connection is enough: there are other servers, and this one is tried again later. */
+function serverOpener(logger: Logger): OpenServer {
+  return ({ host, port, mountPort }) =>
+    connectNfs3({
+      host,
+      ...(port !== undefined && { port }),
+      ...(mountPort !== undefined && { mountPort }),
+      maxFailedConnections: 1,
+      logger,
+    });
+}
+
+async function listen(
+  service: Nfs3Service,
+  options: ProxyListenOptions,
+  logger: Logger,
+): Promise<Nfs3Listener> {
+  try {
+    return await listenNfs3({ service, ...options, logger });
+  } catch (error) {
+    const { code, port } = error as NodeJS.ErrnoException & { readonly port?: number };
+    const where = `port ${port ?? options.port ?? 0} of ${options.host ?? '127.0.0.1'}`;
+    if (code === 'EADDRINUSE')
+      throw new ProxyError('PORT_IN_USE', `${where} is in use: choose another`, { cause: error });
+    if (code === 'EACCES')
+      throw new ProxyError('PORT_REFUSED', `${where} needs more rights: choose one above 1023`, {
+        cause: error,
+      });
+    throw error;
+  }
+}

@@ -1,0 +1,15 @@
+import type { ImageServer } from '../locator.ts';
+import { createProxy } from '../proxy.ts';
+
+/** What a proxy in a process of its own is started with, as JSON in the first argument. */
+export interface ProxyProcessOptions {
+  readonly stateDirectory: string;
+  readonly version: string;
+  readonly servers: readonly ImageServer[];
+}
+
+const options = JSON.parse(process.argv[2] ?? '') as ProxyProcessOptions;
+const { stateDirectory, version, servers } = options;
+const locator = { locate: async () => ({ appliance: 'app', version, servers }) };
+const proxy = await createProxy({ stateDirectory, locator });
+process.send?.(proxy.address);
