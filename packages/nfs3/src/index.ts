@@ -89,7 +89,16 @@ export {
   type LocalDirectoryOptions,
 } from './local-directory/local-directory.ts';
 export { LocalDirectoryError, type LocalDirectoryErrorCode } from './local-directory/error.ts';
-export { checkAccess, mayRead, mayWrite, mayUnlink, actsAsOwner } from './permissions.ts';
+export {
+  actsAsOwner,
+  callerGid,
+  callerUid,
+  checkAccess,
+  inGroup,
+  mayRead,
+  mayUnlink,
+  mayWrite,
+} from './permissions.ts';
 export {
   type LatencySummary,
   type ProcedureStatistics,
