@@ -8,6 +8,8 @@ const statusOfErrno: ReadonlyMap<string, Nfsstat3Error> = new Map([
   ['ENXIO', Nfsstat3.NXIO],
   ['ETXTBSY', Nfsstat3.ACCES],
   ['EACCES', Nfsstat3.ACCES],
+  // Another file system is mounted there.
+  ['EBUSY', Nfsstat3.ACCES],
   ['EEXIST', Nfsstat3.EXIST],
   ['EXDEV', Nfsstat3.XDEV],
   ['ENODEV', Nfsstat3.NODEV],
@@ -31,8 +33,12 @@ const statusOfErrno: ReadonlyMap<string, Nfsstat3Error> = new Map([
   ['ENFILE', Nfsstat3.JUKEBOX],
   ['ENOMEM', Nfsstat3.JUKEBOX],
   ['EAGAIN', Nfsstat3.JUKEBOX],
-  ['EBUSY', Nfsstat3.JUKEBOX],
 ]);
+
+/** It says nothing about the object: the process is out of descriptors or memory for now. */
+export function isExhaustion(error: unknown): boolean {
+  return statusOf(error) === Nfsstat3.JUKEBOX;
+}
 
 /** Ends a procedure with a status; it never leaves the local directory. */
 export class Nfs3Failure extends Error {

@@ -11,7 +11,7 @@ import { LRUCache } from 'lru-cache';
 import { Nfsstat3 } from '../status.ts';
 import { type Filehandle, type Filename, Ftype3 } from '../types.ts';
 import { statDescriptor, typeOf } from './attributes.ts';
-import { Nfs3Failure } from './errno.ts';
+import { isExhaustion, Nfs3Failure } from './errno.ts';
 import {
   childHandle,
   depthOf,
@@ -178,7 +178,8 @@ export class Inodes {
     let fd: number;
     try {
       fd = openSync(entryPath(dir, name), HOLD);
-    } catch {
+    } catch (error) {
+      if (isExhaustion(error)) throw error;
       return undefined;
     }
     const stats = statDescriptor(fd);
@@ -374,7 +375,8 @@ function keyOf(handle: Filehandle): string {
 function namesIn(dir: Pin): string[] {
   try {
     return readdirSync(`${dir.path}/.`, 'latin1');
-  } catch {
+  } catch (error) {
+    if (isExhaustion(error)) throw error;
     return [];
   }
 }
