@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { messageOf, RegistryError } from './errors.ts';
 import { keepAlive } from './keep-alive.ts';
 import type { RegistryNode } from './node.ts';
+import type { Peer } from './protocol/messages.ts';
 import type { SharersRead } from './tables.ts';
 
 /** Which version of which appliance. */
@@ -32,14 +33,16 @@ export async function holdLease(
   const lease = randomBytes(9).toString('base64url');
   const { tables, clock, logger } = node;
   let acknowledgedAt: Date | undefined;
+  let holders: readonly Peer[] = [];
   const first = Promise.withResolvers<undefined>();
   const alive = keepAlive(
     clock,
     async () => {
-      const refreshSeconds = await tables.putLease({ appliance, version, lease, ttlSeconds });
+      const grant = await tables.putLease({ appliance, version, lease, ttlSeconds });
+      holders = grant.holders;
       acknowledgedAt = new Date(clock.now());
       first.resolve(undefined);
-      return refreshSeconds * 1000;
+      return grant.refreshSeconds * 1000;
     },
     (error) => {
       logger.warn({ appliance, version, reason: messageOf(error) }, 'sharer lease not refreshed');
@@ -55,7 +58,7 @@ export async function holdLease(
     async release() {
       await alive.stop();
       try {
-        await tables.releaseLease({ appliance, version, lease });
+        await tables.releaseLease({ appliance, version, lease }, holders);
       } catch (error) {
         // It ends by itself within one TTL.
         logger.warn({ appliance, version, reason: messageOf(error) }, 'sharer lease not released');

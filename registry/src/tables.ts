@@ -31,6 +31,14 @@ export interface ServersRead extends ReadReport {
   readonly entries: readonly SignedServerEntry[];
 }
 
+/** A lease that was granted by a majority of the nodes responsible for it. */
+export interface LeaseGrant {
+  /** In how many seconds the storing nodes want to hear again. */
+  readonly refreshSeconds: number;
+  /** The nodes it was put to. */
+  readonly holders: readonly Peer[];
+}
+
 /** How widely one record is held. */
 export interface HoldersRead {
   readonly holders: number;
@@ -189,23 +197,38 @@ export class Tables {
 
   /**
    * Counts this node as a sharer for `ttlSeconds` from receipt.
-   * Returns in how many seconds the storing nodes want to hear again.
+   *
+   * @throws RecordRefusal QUOTA_EXCEEDED; RegistryError QUORUM_NOT_REACHED, REGISTRY_UNREACHABLE
    */
-  async putLease(lease: Lease): Promise<number> {
-    const { replicas } = await this.#replicas.place(sharersKey(lease.appliance, lease.version));
+  async putLease({ appliance, version, lease, ttlSeconds }: Lease): Promise<LeaseGrant> {
+    const { replicas } = await this.#replicas.place(sharersKey(appliance, version));
     const { answers } = await this.#replicas.write<'put-lease'>(replicas, {
       op: 'put-lease',
-      ...lease,
+      appliance,
+      version,
+      lease,
+      ttlSeconds,
     });
-    return Math.min(...answers.map(({ refreshSeconds }) => refreshSeconds));
+    return {
+      refreshSeconds: Math.min(...answers.map(({ refreshSeconds }) => refreshSeconds)),
+      holders: replicas,
+    };
   }
 
-  /** Ends a lease at once, on every node that answers. */
-  async releaseLease(lease: Omit<Lease, 'ttlSeconds'>): Promise<void> {
-    const { replicas } = await this.#replicas.place(sharersKey(lease.appliance, lease.version));
+  /**
+   * Ends a lease at once, on every node that answers: those responsible now, slow ones among them,
+   * and `holders`, those that the lease was last put to.
+   */
+  async releaseLease(
+    { appliance, version, lease }: Omit<Lease, 'ttlSeconds'>,
+    holders: readonly Peer[] = [],
+  ): Promise<void> {
+    const key = sharersKey(appliance, version);
+    const { replicas, missing } = await this.#replicas.place(key);
+    const everyone = new Map([...replicas, ...missing, ...holders].map((peer) => [peer.id, peer]));
     await this.#replicas.read<'release-lease'>(
-      replicas,
-      { op: 'release-lease', ...lease },
+      [...everyone.values()],
+      { op: 'release-lease', appliance, version, lease },
       () => false,
     );
   }

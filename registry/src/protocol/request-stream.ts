@@ -37,8 +37,9 @@ export class RequestStream {
       try {
         for (const message of decoder.push(data.subarray())) this.#receive(message);
       } catch (error) {
+        // First the reason, then the end, which would otherwise be taken for it.
+        this.#fail('PROTOCOL_VIOLATION', `peer ${peerId} sent no answer: ${messageOf(error)}`);
         stream.abort(error instanceof Error ? error : new Error(String(error)));
-        this.#fail('PROTOCOL_VIOLATION', `peer ${peerId} sent nonsense: ${messageOf(error)}`);
       }
     });
     const ended = (): void =>

@@ -1,0 +1,182 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { after, before, describe, it } from 'node:test';
+import type { Libp2p, Stream } from '@libp2p/interface';
+import { multiaddr } from '@multiformats/multiaddr';
+import fc from 'fast-check';
+import { pino } from 'pino';
+import { systemClock } from '../clock.ts';
+import { RegistryError } from '../errors.ts';
+import { generateIdentity } from '../identity.ts';
+import { startLibp2p } from '../libp2p-node.ts';
+import { createRegistryNode, type RegistryNode } from '../node.ts';
+import { encodeCbor } from '../records/signed-record.ts';
+import { encodeFrame, FrameDecoder } from './frame.ts';
+import { Libp2pTransport } from './libp2p-transport.ts';
+import { MAX_REQUEST_BYTES, REGISTRY_PROTOCOL } from './messages.ts';
+
+const LOOPBACK = '/ip4/127.0.0.1/tcp/0';
+const findNode = { op: 'find-node', key: new Uint8Array(32) } as const;
+
+describe('frames', () => {
+  it('come out as they went in, however the bytes are cut', () => {
+    const messages = fc.array(fc.uint8Array({ maxLength: 50 }), { maxLength: 8 });
+    fc.assert(
+      fc.property(messages, fc.array(fc.integer({ min: 1, max: 20 })), (sent, cuts) => {
+        const decoder = new FrameDecoder(50);
+        const wire = Buffer.concat(sent.map(encodeFrame));
+        const received: Uint8Array[] = [];
+        let at = 0;
+        for (const length of [...cuts, wire.length]) {
+          received.push(...decoder.push(wire.subarray(at, at + length)).map((m) => m.slice()));
+          at += length;
+        }
+        assert.deepEqual(
+          received.map((m) => Buffer.from(m)),
+          sent.map((m) => Buffer.from(m)),
+        );
+      }),
+    );
+  });
+
+  it('longer than the limit are refused at their first bytes', () => {
+    const decoder = new FrameDecoder(50);
+    assert.throws(() => decoder.push(new Uint8Array([0, 0, 0, 51])), {
+      code: 'PROTOCOL_VIOLATION',
+    });
+  });
+});
+
+describe('a node under hostile bytes', () => {
+  let node: RegistryNode;
+  let attacker: Libp2p;
+  before(async () => {
+    const logger = pino({ level: 'silent' });
+    node = await createRegistryNode({
+      ephemeral: true,
+      listen: [LOOPBACK],
+      bootstrap: [],
+      mode: 'server',
+      logger,
+    });
+    const identity = generateIdentity();
+    ({ libp2p: attacker } = await startLibp2p({ identity, listen: [LOOPBACK], mode: 'client' }));
+  });
+  after(async () => {
+    await attacker.stop();
+    await node.close();
+  });
+
+  const open = (): Promise<Stream> =>
+    attacker.dialProtocol(
+      node.addresses().map((known) => multiaddr(known)),
+      REGISTRY_PROTOCOL,
+    );
+  /** Resolves when the node has ended the stream. */
+  const ended = (stream: Stream): Promise<unknown> =>
+    stream.status === 'open' ? once(stream as unknown as EventTarget, 'close') : Promise.resolve();
+  const ask = async (): Promise<unknown> => {
+    const transport = new Libp2pTransport(attacker, systemClock);
+    try {
+      return await transport.request<'find-node'>(
+        { id: node.peerId, addresses: node.addresses() },
+        findNode,
+        2000,
+      );
+    } finally {
+      await transport.close();
+    }
+  };
+
+  it('ends the stream on what is no request, and goes on serving', async () => {
+    const hostile: [string, Uint8Array][] = [
+      ['not CBOR', encodeFrame(new Uint8Array([0xff, 0xff]))],
+      ['no request', encodeFrame(encodeCbor({ hello: 'world' }))],
+      ['an unknown operation', encodeFrame(encodeCbor([1, { op: 'format-disk' }]))],
+      ['a wrong key', encodeFrame(encodeCbor([1, { op: 'find-node', key: new Uint8Array(5) }]))],
+      ['extra fields', encodeFrame(encodeCbor([1, { ...findNode, admin: true }]))],
+      ['an empty message', encodeFrame(new Uint8Array())],
+      ['a length beyond the limit', new Uint8Array([0xff, 0xff, 0xff, 0xff])],
+      ['a long message', encodeFrame(new Uint8Array(MAX_REQUEST_BYTES + 1))],
+    ];
+    for (const [what, bytes] of hostile) {
+      const stream = await open();
+      const closed = ended(stream);
+      stream.send(bytes);
+      await closed;
+      assert.notEqual(stream.status, 'open', what);
+    }
+    assert.deepEqual(await ask(), { closer: [] });
+  });
+
+  it('survives random bytes', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.uint8Array({ minLength: 1, maxLength: 400 }), async (bytes) => {
+        const stream = await open();
+        stream.send(bytes);
+        stream.abort(new Error('enough'));
+      }),
+      { numRuns: 60 },
+    );
+    assert.deepEqual(await ask(), { closer: [] });
+  });
+
+  it('answers the rest of a peer whose message is unfinished', async () => {
+    const stalled = await open();
+    stalled.send(new Uint8Array([0, 0, 1, 0, 1]));
+    assert.deepEqual(await ask(), { closer: [] });
+    stalled.abort(new Error('enough'));
+  });
+
+  it('answers many requests on one stream, each with its own id', async () => {
+    const transport = new Libp2pTransport(attacker, systemClock);
+    const peer = { id: node.peerId, addresses: node.addresses() };
+    const answers = await Promise.all(
+      Array.from({ length: 300 }, () => transport.request<'find-node'>(peer, findNode, 5000)),
+    );
+    assert.equal(answers.length, 300);
+    const streams = attacker.getConnections().flatMap((connection) => connection.streams);
+    assert.equal(streams.filter(({ protocol }) => protocol === REGISTRY_PROTOCOL).length, 1);
+    await transport.close();
+  });
+});
+
+describe('a peer that answers badly', () => {
+  it('fails the request with PROTOCOL_VIOLATION, and a silent one with PEER_TIMEOUT', async () => {
+    const mute = await startLibp2p({
+      identity: generateIdentity(),
+      listen: [LOOPBACK],
+      mode: 'client',
+    });
+    const asking = await startLibp2p({ identity: generateIdentity(), listen: [], mode: 'client' });
+    const transport = new Libp2pTransport(asking.libp2p, systemClock);
+    const peer = {
+      id: mute.libp2p.peerId.toString(),
+      addresses: mute.libp2p.getMultiaddrs().map(String),
+    };
+    let answer: Uint8Array | undefined;
+    await mute.libp2p.handle(REGISTRY_PROTOCOL, (stream) => {
+      stream.addEventListener('message', () => {
+        if (answer !== undefined) stream.send(answer);
+      });
+    });
+    try {
+      const request = () => transport.request<'find-node'>(peer, findNode, 200);
+      await assert.rejects(request(), { code: 'PEER_TIMEOUT' });
+      answer = encodeFrame(new Uint8Array([0xff]));
+      await assert.rejects(request(), { code: 'PROTOCOL_VIOLATION' });
+      answer = encodeFrame(encodeCbor([1, null, { closer: 'everyone' }]));
+      await assert.rejects(request(), { code: 'PROTOCOL_VIOLATION' });
+      await mute.libp2p.stop();
+      await assert.rejects(request(), (error) => {
+        assert.ok(error instanceof RegistryError);
+        assert.equal(error.code, 'PEER_UNREACHABLE');
+        return true;
+      });
+    } finally {
+      await transport.close();
+      await asking.libp2p.stop();
+      await mute.libp2p.stop();
+    }
+  });
+});
