@@ -20,6 +20,7 @@ export function applianceRoutes(node: RegistryNode): FastifyPluginAsyncZod {
       '/appliances',
       {
         schema: {
+          operationId: 'listAppliances',
           summary: 'The appliances this node knows of',
           description:
             'Those whose record it stores or has read. Nobody has a list of all: the registry is asked by id.',
@@ -36,6 +37,7 @@ export function applianceRoutes(node: RegistryNode): FastifyPluginAsyncZod {
       '/appliances/:appliance',
       {
         schema: {
+          operationId: 'getAppliance',
           summary: 'What the publisher says about an appliance',
           tags: ['appliances'],
           params: applianceParams,
@@ -62,6 +64,7 @@ export function applianceRoutes(node: RegistryNode): FastifyPluginAsyncZod {
       '/appliances/:appliance/versions',
       {
         schema: {
+          operationId: 'listVersions',
           summary: 'The versions an appliance has',
           tags: ['appliances'],
           params: applianceParams,

@@ -29,7 +29,11 @@ export async function serveDocumentation(app: FastifyInstance, version: string):
         description:
           'What a node of the registry, and the proxies of its process, know and do. Nothing here changes anything. Every refusal is a problem body as in RFC 9457.',
         version,
+        license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
       },
+      servers: [{ url: '/' }],
+      // Reading needs no token.
+      security: [],
       tags: [
         { name: 'appliances', description: 'Read through the registry, not only from this node.' },
         { name: 'node', description: 'This node.' },

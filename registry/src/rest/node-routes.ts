@@ -47,6 +47,7 @@ export function nodeRoutes(node: RegistryNode, version: string): FastifyPluginAs
       '/health',
       {
         schema: {
+          operationId: 'getHealth',
           summary: 'How this node does',
           tags: ['node'],
           response: responses('Always, while the process answers: see `status`.', healthSchema),
@@ -69,6 +70,7 @@ export function nodeRoutes(node: RegistryNode, version: string): FastifyPluginAs
       '/peers',
       {
         schema: {
+          operationId: 'listPeers',
           summary: 'This node and its routing table',
           tags: ['node'],
           response: responses('Whom it knows.', peersSchema),

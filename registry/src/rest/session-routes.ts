@@ -15,6 +15,7 @@ export function sessionRoutes(source: SessionSource): FastifyPluginAsyncZod {
       '/sessions',
       {
         schema: {
+          operationId: 'listSessions',
           summary: 'The mounted appliances of this process',
           tags: ['sessions'],
           response: responses('All sessions.', sessionsSchema),
@@ -27,6 +28,7 @@ export function sessionRoutes(source: SessionSource): FastifyPluginAsyncZod {
       '/sessions/:id',
       {
         schema: {
+          operationId: 'getSession',
           summary: 'One mounted appliance',
           tags: ['sessions'],
           params: z.object({ id: z.string().min(1) }),

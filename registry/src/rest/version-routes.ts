@@ -19,6 +19,7 @@ export function versionRoutes(node: RegistryNode): FastifyPluginAsyncZod {
       '/appliances/:appliance/versions/:version/servers',
       {
         schema: {
+          operationId: 'listServers',
           summary: 'Who serves a version',
           tags: ['appliances'],
           params: versionParams,
@@ -39,6 +40,7 @@ export function versionRoutes(node: RegistryNode): FastifyPluginAsyncZod {
       '/appliances/:appliance/versions/:version/sharers',
       {
         schema: {
+          operationId: 'listSharers',
           summary: 'Who uses a version',
           description: 'Also answers for a version that is no longer kept, while somebody uses it.',
           tags: ['appliances'],
