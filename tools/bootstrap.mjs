@@ -11,7 +11,8 @@ import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const bin = join(root, 'node_modules', '.bin');
-const pinnedNode = join(bin, 'node');
+// Not the one in .bin: that is a shell script, and signals would end at it.
+const pinnedNode = join(root, 'node_modules', 'node', 'bin', 'node');
 const stamp = join(root, 'node_modules', '.installed-lock');
 
 /** Changes whenever an install would do something. */

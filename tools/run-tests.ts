@@ -4,8 +4,7 @@
  * The last line is `N passed, N failed, N skipped`; under CI=true a skipped test is a failure.
  */
 import { globSync } from 'node:fs';
-import { runCheck, staticChecks } from './checks.ts';
-import { installDebianPackages } from './install-debian-packages.ts';
+import { type Check, runCheck, staticChecks } from './checks.ts';
 import { type Counts, runTestFiles } from './test-files.ts';
 import { unitTestFiles } from './unit-tests.ts';
 
@@ -47,8 +46,12 @@ if (!e2eOnly) {
 }
 
 heading('end-to-end tests on real parts');
-await installDebianPackages();
-// One at a time: each boots machines or measures nothing but needs both cores to itself.
+const debianPackages: Check = {
+  name: 'Debian packages',
+  command: ['node', 'tools/install-debian-packages.ts'],
+};
+if (!(await runCheck(debianPackages))) total.failed += 1;
+// One at a time: each boots machines that need both cores.
 add(await runTestFiles({ files: e2eFiles, concurrency: 1, timeout: 900_000 }));
 
 const skippedInCi = process.env['CI'] === 'true' && total.skipped > 0;

@@ -1,0 +1,77 @@
+import { join } from 'node:path';
+import {
+  createRegistryNode,
+  formatApplianceId,
+  generateIdentity,
+  loadKey,
+  type RegistryNode,
+} from '@rowfs/registry';
+import type { Command } from 'commander';
+import { type Logger, pino } from 'pino';
+import { pretty } from './log-format.ts';
+import type { CommonOptions } from './options.ts';
+import { createOutput, type Output } from './output.ts';
+
+/** What a command works with: where its state is, how it prints, how it logs. */
+export interface CommandContext {
+  readonly state: string;
+  readonly registry: readonly string[];
+  readonly logger: Logger;
+  readonly output: Output;
+}
+
+export function commandContext(command: Command): CommandContext {
+  const { state, registry, logLevel, json } = command.opts<CommonOptions>();
+  const stream = json ? undefined : pretty();
+  return {
+    state,
+    registry,
+    // Standard output belongs to results.
+    logger: pino(
+      { level: logLevel, base: null },
+      stream ?? pino.destination({ fd: 2, sync: true }),
+    ),
+    output: createOutput(process.stdout, json),
+  };
+}
+
+/** The key that names this user's appliances. */
+export function publisherKeyPath({ state }: CommandContext): string {
+  return join(state, 'publisher.key');
+}
+
+/**
+ * The appliance that `text` means: `NAME@PEERID`, or a bare NAME for one of this user's own.
+ *
+ * @throws RegistryError KEY_UNREADABLE for a bare name when there is no publisher key.
+ */
+export async function applianceOf(context: CommandContext, text: string): Promise<string> {
+  if (text.includes('@')) return text;
+  const { peerId } = await loadKey(publisherKeyPath(context));
+  return formatApplianceId({ name: text, publisher: peerId });
+}
+
+/**
+ * Asks the registry as a client that comes and goes: what it has seen, and so refuses to see rolled
+ * back, is kept in the state directory; its network identity is not.
+ *
+ * @throws RegistryError REGISTRY_UNREACHABLE
+ */
+export async function withRegistry<T>(
+  context: CommandContext,
+  use: (node: RegistryNode) => Promise<T>,
+): Promise<T> {
+  const node = await createRegistryNode({
+    dataDir: join(context.state, 'client'),
+    listen: [],
+    bootstrap: context.registry,
+    mode: 'client',
+    identity: generateIdentity(),
+    logger: context.logger,
+  });
+  try {
+    return await use(node);
+  } finally {
+    await node.close();
+  }
+}

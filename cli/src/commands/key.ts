@@ -1,0 +1,27 @@
+import { formatApplianceId, loadOrCreateKey } from '@rowfs/registry';
+import type { Command } from 'commander';
+import { commandContext, publisherKeyPath } from '../command-context.ts';
+
+export function addKeyCommand(program: Command): void {
+  program
+    .command('key')
+    .description('show the key that names your appliances; make it first if there is none')
+    .option('--name <name>', 'show the id of the appliance of this name')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  $ rowfs key                 your publisher id
+  $ rowfs key --name debian   the id that others run your appliance by`,
+    )
+    .action(async (options: { name?: string }, command: Command) => {
+      const context = commandContext(command);
+      const file = publisherKeyPath(context);
+      const { peerId } = await loadOrCreateKey(file);
+      const id =
+        options.name === undefined
+          ? peerId
+          : formatApplianceId({ name: options.name, publisher: peerId });
+      context.output.result({ id, publisher: peerId, file }, (key) => key.id);
+    });
+}

@@ -1,0 +1,53 @@
+import { countSharers, createResolver, RegistryError } from '@rowfs/registry';
+import type { Command } from 'commander';
+import { applianceOf, commandContext, withRegistry } from '../command-context.ts';
+import { table } from '../output.ts';
+
+export function addLsCommand(program: Command): void {
+  program
+    .command('ls')
+    .description('the versions of an appliance, with their servers and sharers')
+    .argument('<appliance>', 'NAME@PEERID, or the NAME of one of your own')
+    .addHelpText('after', '\nExample:\n  $ rowfs ls debian')
+    .action(async (text: string, _options: object, command: Command) => {
+      const context = commandContext(command);
+      const appliance = await applianceOf(context, text);
+      const versions = await withRegistry(context, async (node) => {
+        const resolver = createResolver(node);
+        const { latest } = await resolver.resolve(appliance);
+        return Promise.all(
+          latest.history.map(async ({ version, published }) => {
+            const servers = await resolver.resolve(appliance, { version }).then(
+              (found) => found.servers.length,
+              (error: unknown) => {
+                if (error instanceof RegistryError && error.code === 'NO_SERVERS') return 0;
+                throw error;
+              },
+            );
+            const { count, complete } = await countSharers(node, { appliance, version });
+            return {
+              version,
+              published: new Date(published).toISOString(),
+              current: version === latest.version,
+              channels: Object.keys(latest.channels).filter((c) => latest.channels[c] === version),
+              servers,
+              sharers: count,
+              sharersComplete: complete,
+            };
+          }),
+        );
+      });
+      context.output.result({ appliance, versions }, () =>
+        table(
+          ['VERSION', 'PUBLISHED', 'SERVERS', 'SHARERS', ''],
+          versions.map((each) => [
+            each.version,
+            each.published,
+            String(each.servers),
+            `${each.sharers}${each.sharersComplete ? '' : '+'}`,
+            [...(each.current ? ['current'] : []), ...each.channels].join(', '),
+          ]),
+        ),
+      );
+    });
+}

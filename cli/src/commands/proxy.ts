@@ -1,0 +1,159 @@
+import { createHash } from 'node:crypto';
+import { join } from 'node:path';
+import { createProxy, type ImageServer, type ProxyOptions, staticLocator } from '@rowfs/proxy';
+import { createRegistryNode, type RegistryNode, type Session } from '@rowfs/registry';
+import { type Command, Option } from 'commander';
+import { applianceOf, type CommandContext, commandContext } from '../command-context.ts';
+import { CliError } from '../errors.ts';
+import { type HostPort, parseDuration, parseHostPort } from '../options.ts';
+import { startOperatorsRest } from '../operators-rest.ts';
+import { parseImageServer, registryLocator, registryUses } from '../registry-fit.ts';
+import { sessionOf } from '../session.ts';
+import { stopSignal } from '../stop-signal.ts';
+
+interface ProxyCommandOptions {
+  readonly server?: readonly ImageServer[];
+  readonly version?: string;
+  readonly name?: string;
+  readonly listen: HostPort;
+  readonly lease: number;
+  readonly rest: HostPort;
+}
+
+export function addProxyCommand(program: Command): void {
+  program
+    .command('proxy')
+    .description('mount an appliance here: reads on demand from its servers, writes stay local')
+    .argument('[appliance]', 'NAME@PEERID, or the NAME of one of your own')
+    .addOption(
+      new Option(
+        '--server <address>',
+        'without a registry: an NFSv3 export to stand before, host[:port[,mountport]]:/path; repeat for replicas',
+      ).argParser((text, previous: ImageServer[] | undefined) => [
+        ...(previous ?? []),
+        parseImageServer(text),
+      ]),
+    )
+    .option('--version <version>', 'run this version, and not the newest')
+    .option('--name <name>', 'tells machines that run the same appliance here apart')
+    .addOption(
+      new Option('--listen <host:port>', 'where the NFS client mounts')
+        .argParser(parseHostPort)
+        .default({ host: '127.0.0.1', port: 2049 }, '127.0.0.1:2049'),
+    )
+    .addOption(
+      new Option('--lease <duration>', 'how long this version counts as used if this process dies')
+        .argParser(parseDuration)
+        .default(60, '60s'),
+    )
+    .addOption(
+      new Option('--rest <host:port>', "where operators' REST listens")
+        .argParser(parseHostPort)
+        .default({ host: '127.0.0.1', port: 0 }, '127.0.0.1:0'),
+    )
+    .addHelpText(
+      'after',
+      `
+What the client writes is kept in the state directory, per version. After a clean end the next start
+takes the newest version; after a crash it goes on with the version that is mounted.
+
+Examples:
+  $ rowfs proxy debian@12D3KooW...
+  $ rowfs proxy --server 10.0.0.5:/srv/debian --server 10.0.0.6:/srv/debian`,
+    )
+    .action(async (text: string | undefined, options: ProxyCommandOptions, command: Command) => {
+      const context = commandContext(command);
+      const { server: servers = [] } = options;
+      if ((text === undefined) === (servers.length === 0)) {
+        throw new CliError(
+          'BAD_USAGE',
+          'give either an appliance or --server, see rowfs proxy --help',
+        );
+      }
+      const stopped = stopSignal();
+      const appliance = text === undefined ? undefined : await applianceOf(context, text);
+      const machine = join(context.state, 'proxy', machineName(appliance, servers, options.name));
+      const node = await createRegistryNode({
+        dataDir: join(machine, 'node'),
+        listen: [],
+        bootstrap: appliance === undefined ? [] : context.registry,
+        mode: 'client',
+        // A machine boots from what it knew when the registry is down.
+        allowOffline: true,
+        logger: context.logger,
+      });
+      try {
+        const outside =
+          appliance === undefined
+            ? { locator: staticLocator(servers) }
+            : {
+                locator: registryLocator(node, appliance),
+                uses: registryUses(node, options.lease),
+              };
+        await runProxy(context, node, options, stopped, {
+          ...outside,
+          stateDirectory: machine,
+          listen: options.listen,
+          ...(options.version === undefined ? {} : { version: options.version }),
+          logger: context.logger,
+        });
+      } finally {
+        await node.close();
+      }
+    });
+}
+
+async function runProxy(
+  context: CommandContext,
+  node: RegistryNode,
+  { rest: at }: ProxyCommandOptions,
+  stopped: Promise<unknown>,
+  proxyOptions: ProxyOptions,
+): Promise<void> {
+  const proxy = await createProxy(proxyOptions);
+  try {
+    const sessions = async (): Promise<Session[]> => [sessionOf(proxy, await proxy.status())];
+    const rest = await startOperatorsRest(context, 'proxy', { node, at, sessions });
+    try {
+      const { appliance, version, staleSince } = await proxy.status();
+      const ready = {
+        appliance: appliance ?? null,
+        version: version ?? null,
+        staleSince: staleSince ?? null,
+        ...proxy.address,
+        mountCommand: proxy.mountCommand,
+        notices: proxy.notices,
+        rest: rest.url,
+      };
+      context.output.result(ready, () =>
+        [
+          `${appliance ?? 'plain NFS'}${version === undefined ? '' : ` ${version}`} at ${proxy.address.host}:${proxy.address.port}`,
+          ...proxy.notices.map((notice) => `  note        ${notice}`),
+          `  mount it    ${proxy.mountCommand}`,
+          `  operators   ${rest.url}/docs`,
+          'Ctrl-C ends it.',
+        ].join('\n'),
+      );
+      await stopped;
+    } finally {
+      await rest.close();
+    }
+  } finally {
+    await proxy.close();
+  }
+}
+
+/** The directory of one machine's shadows: an appliance, or a set of servers, and a name. */
+function machineName(
+  appliance: string | undefined,
+  servers: readonly ImageServer[],
+  name = 'default',
+): string {
+  if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(name)) {
+    throw new CliError('BAD_USAGE', `--name '${name}': letters, digits, '.', '_' and '-' only`);
+  }
+  const what =
+    appliance ??
+    `plain-${createHash('sha256').update(JSON.stringify(servers)).digest('hex').slice(0, 12)}`;
+  return join(what, name);
+}

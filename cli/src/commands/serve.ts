@@ -1,0 +1,162 @@
+import { createHash } from 'node:crypto';
+import { realpath } from 'node:fs/promises';
+import { join } from 'node:path';
+import { createLocalDirectory, listenNfs3 } from '@rowfs/nfs3';
+import { announceServer, createRegistryNode } from '@rowfs/registry';
+import { type Command, Option } from 'commander';
+import { applianceOf, type CommandContext, commandContext } from '../command-context.ts';
+import { CliError } from '../errors.ts';
+import { type HostPort, parseDuration, parseHostPort } from '../options.ts';
+import { startOperatorsRest } from '../operators-rest.ts';
+import { stopSignal } from '../stop-signal.ts';
+
+interface ServeOptions {
+  readonly listen: HostPort;
+  readonly appliance?: string;
+  readonly version?: string;
+  readonly advertise?: string;
+  readonly ttl: number;
+  readonly rest: HostPort;
+}
+
+interface Served {
+  readonly host: string;
+  readonly port: number;
+  readonly mountPort: number;
+}
+
+export function addServeCommand(program: Command): void {
+  program
+    .command('serve')
+    .description('serve a directory read-only over NFSv3, and announce it to the registry')
+    .argument('<directory>', 'the root of the image')
+    .addOption(
+      new Option('--listen <host:port>', 'where clients reach it; NFS and MOUNT share the port')
+        .argParser(parseHostPort)
+        .default({ host: '127.0.0.1', port: 2049 }, '127.0.0.1:2049'),
+    )
+    .option('--appliance <appliance>', 'announce it as a server of this appliance')
+    .option('--version <version>', 'and of this version')
+    .option('--advertise <host>', 'the host that is announced, if not the one listened on')
+    .addOption(
+      new Option('--ttl <duration>', 'how long the announcement outlives this process')
+        .argParser(parseDuration)
+        .default(600, '10m'),
+    )
+    .addOption(
+      new Option('--rest <host:port>', "where operators' REST listens when announcing")
+        .argParser(parseHostPort)
+        .default({ host: '127.0.0.1', port: 0 }, '127.0.0.1:0'),
+    )
+    .addHelpText(
+      'after',
+      `
+Examples:
+  $ rowfs serve /srv/debian-12.5
+  $ rowfs serve /srv/debian-12.5 --listen 0.0.0.0:2049 --advertise 10.0.0.5 \\
+      --appliance debian@12D3KooW... --version 12.5`,
+    )
+    .action(async (directory: string, options: ServeOptions, command: Command) => {
+      const context = commandContext(command);
+      if ((options.appliance === undefined) !== (options.version === undefined)) {
+        throw new CliError('BAD_USAGE', '--appliance and --version go together');
+      }
+      const stopped = stopSignal();
+      const service = await createLocalDirectory({ root: directory, access: 'read-only' });
+      try {
+        const listener = await listenNfs3({ service, ...options.listen, logger: context.logger });
+        try {
+          await announced(context, directory, options, listener, stopped);
+        } finally {
+          await listener.close();
+        }
+      } finally {
+        await service.close();
+      }
+    });
+}
+
+async function announced(
+  context: CommandContext,
+  directory: string,
+  options: ServeOptions,
+  served: Served,
+  stopped: Promise<unknown>,
+): Promise<void> {
+  const { appliance: text, version } = options;
+  const ready = {
+    directory,
+    host: served.host,
+    port: served.port,
+    mountPort: served.mountPort,
+    path: '/',
+  };
+  const lines = `serving ${directory} read-only at ${served.host}:${served.port}:/\nCtrl-C ends it.`;
+  if (text === undefined || version === undefined) {
+    context.output.result(ready, () => lines);
+    await stopped;
+    return;
+  }
+  const appliance = await applianceOf(context, text);
+  const node = await createRegistryNode({
+    dataDir: join(context.state, 'serve', await nameOf(directory)),
+    listen: [],
+    bootstrap: context.registry,
+    mode: 'client',
+    allowOffline: true,
+    logger: context.logger,
+  });
+  try {
+    const rest = await startOperatorsRest(context, 'serve', { node, at: options.rest });
+    try {
+      const announcement = await announceServer(node, {
+        appliance,
+        version,
+        address: {
+          host: advertisedHost(options),
+          port: served.port,
+          exportPath: '/',
+        },
+        holdings: 'full',
+        load: () => 0,
+        ttlSeconds: options.ttl,
+        onRetired: () =>
+          context.logger.warn(
+            { appliance, version },
+            'the publisher keeps this version no more: nothing uses it, and its data may be deleted',
+          ),
+      });
+      try {
+        context.output.result({ ...ready, appliance, version, rest: rest.url }, () =>
+          lines.replace('\n', `\nannounced as a server of ${appliance} ${version}\n`),
+        );
+        await stopped;
+      } finally {
+        await announcement.withdraw();
+      }
+    } finally {
+      await rest.close();
+    }
+  } finally {
+    await node.close();
+  }
+}
+
+function advertisedHost({ advertise, listen }: ServeOptions): string {
+  if (advertise !== undefined) return advertise;
+  if (listen.host === '0.0.0.0' || listen.host === '::') {
+    throw new CliError(
+      'BAD_USAGE',
+      `nobody can connect to ${listen.host}: say with --advertise which host to announce`,
+    );
+  }
+  return listen.host;
+}
+
+/** Where the identity of a directory's server is kept: restarted, it speaks for the same entry. */
+async function nameOf(directory: string): Promise<string> {
+  return createHash('sha256')
+    .update(await realpath(directory))
+    .digest('hex')
+    .slice(0, 16);
+}

@@ -1,0 +1,84 @@
+import type { Command } from 'commander';
+import { z } from 'zod';
+import { commandContext } from '../command-context.ts';
+import { lineOf } from '../errors.ts';
+import { table } from '../output.ts';
+import { type Daemon, runningDaemons } from '../running-daemons.ts';
+
+const healthSchema = z.looseObject({ status: z.string(), peerId: z.string() });
+const sessionsSchema = z.looseObject({
+  sessions: z.array(
+    z.looseObject({
+      appliance: z.string().nullable(),
+      version: z.string().nullable(),
+      staleSince: z.string().nullable(),
+      mountCommand: z.string(),
+      servers: z.array(
+        z.looseObject({ address: z.string(), state: z.string(), current: z.boolean() }),
+      ),
+    }),
+  ),
+});
+
+interface DaemonStatus extends Daemon {
+  readonly error: string | null;
+  readonly health: z.infer<typeof healthSchema> | null;
+  readonly sessions: z.infer<typeof sessionsSchema>['sessions'];
+}
+
+export function addStatusCommand(program: Command): void {
+  program
+    .command('status')
+    .description('what rowfs commands run on this machine, and how they are')
+    .addHelpText('after', '\nExample:\n  $ rowfs status --json')
+    .action(async (_options: object, command: Command) => {
+      const { state, output } = commandContext(command);
+      const daemons = await Promise.all((await runningDaemons(state)).map(ask));
+      output.result({ daemons }, () =>
+        daemons.length === 0
+          ? `nothing runs with state in ${state}`
+          : [
+              table(
+                ['COMMAND', 'PID', 'STATUS', 'REST'],
+                daemons.map(({ command: name, pid, health, error, rest }) => [
+                  name,
+                  String(pid),
+                  error ?? health?.status ?? '',
+                  rest,
+                ]),
+              ),
+              ...daemons.flatMap(({ sessions }) => sessions.map(sessionLines)),
+            ].join('\n'),
+      );
+    });
+}
+
+async function ask(daemon: Daemon): Promise<DaemonStatus> {
+  try {
+    const [health, { sessions }] = await Promise.all([
+      get(`${daemon.rest}/v1/health`, healthSchema),
+      get(`${daemon.rest}/v1/sessions`, sessionsSchema),
+    ]);
+    return { ...daemon, error: null, health, sessions };
+  } catch (error) {
+    return { ...daemon, error: `no answer: ${lineOf(error)}`, health: null, sessions: [] };
+  }
+}
+
+async function get<T>(url: string, schema: z.ZodType<T>): Promise<T> {
+  const response = await fetch(url, { signal: AbortSignal.timeout(3000) });
+  return schema.parse(await response.json());
+}
+
+function sessionLines(session: DaemonStatus['sessions'][number]): string {
+  const { appliance, version, staleSince, servers, mountCommand } = session;
+  const stale = staleSince === null ? '' : `, stale since ${staleSince}`;
+  return [
+    '',
+    `${appliance ?? 'plain NFS'}${version === null ? '' : ` ${version}`}${stale}`,
+    ...servers.map(
+      (server) => `  ${server.current ? '*' : ' '} ${server.address}  ${server.state}`,
+    ),
+    `  ${mountCommand}`,
+  ].join('\n');
+}

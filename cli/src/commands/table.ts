@@ -1,0 +1,27 @@
+import type { Command } from 'commander';
+import { addDemoCommand } from './demo.ts';
+import { addGcCommand } from './gc.ts';
+import { addKeyCommand } from './key.ts';
+import { addLsCommand } from './ls.ts';
+import { addNodeCommand } from './node.ts';
+import { addProxyCommand } from './proxy.ts';
+import { addPublishCommand } from './publish.ts';
+import { addResolveCommand } from './resolve.ts';
+import { addServeCommand } from './serve.ts';
+import { addSharersCommand } from './sharers.ts';
+import { addStatusCommand } from './status.ts';
+
+/** Every command, in the order in which a newcomer meets them. */
+export function addCommands(program: Command): void {
+  addDemoCommand(program);
+  addNodeCommand(program);
+  addKeyCommand(program);
+  addServeCommand(program);
+  addPublishCommand(program);
+  addResolveCommand(program);
+  addProxyCommand(program);
+  addLsCommand(program);
+  addSharersCommand(program);
+  addGcCommand(program);
+  addStatusCommand(program);
+}

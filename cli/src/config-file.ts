@@ -1,0 +1,82 @@
+import { readFileSync } from 'node:fs';
+import type { Command, Option } from 'commander';
+import { parse as parseYaml } from 'yaml';
+import { z } from 'zod';
+import { CliError, lineOf } from './errors.ts';
+
+const scalar = z.union([z.string(), z.number(), z.boolean()]);
+const value = z.union([scalar, z.array(scalar)]);
+const configSchema = z.record(z.string(), z.union([value, z.record(z.string(), value)]));
+
+/** Options of every command by their long name; an object below a command's name holds its own. */
+export type ConfigFile = z.infer<typeof configSchema>;
+
+/**
+ * Reads a YAML config file. A file that is not there counts as empty when nobody asked for it.
+ *
+ * @throws CliError BAD_CONFIG, naming the file and what is wrong in it.
+ */
+export function readConfigFile(path: string, asked: boolean): ConfigFile {
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (error) {
+    if (!asked) return {};
+    throw new CliError('BAD_CONFIG', `cannot read the config file: ${lineOf(error)}`);
+  }
+  try {
+    return configSchema.parse(parseYaml(text) ?? {});
+  } catch (error) {
+    const why = error instanceof z.ZodError ? z.prettifyError(error) : lineOf(error);
+    throw new CliError('BAD_CONFIG', `${path}: ${why.replaceAll('\n', ' ')}`);
+  }
+}
+
+/**
+ * Gives `command` what the config file says of its options, where neither a flag nor an environment
+ * variable did. Precedence: flag, environment, config file, default.
+ *
+ * @throws CliError BAD_CONFIG for a name that is neither an option nor a command.
+ */
+export function applyConfigFile(
+  program: Command,
+  command: Command,
+  path: string,
+  asked: boolean,
+): void {
+  const config = readConfigFile(path, asked);
+  for (const [name, entry] of Object.entries(config)) {
+    const section = program.commands.find((each) => each.name() === name);
+    if (section === undefined) {
+      applyValue(command, name, entry, path);
+    } else if (typeof entry !== 'object' || Array.isArray(entry)) {
+      throw new CliError('BAD_CONFIG', `${path}: '${name}' is a command; put its options below it`);
+    } else if (section === command) {
+      for (const [option, each] of Object.entries(entry)) applyValue(command, option, each, path);
+    }
+  }
+}
+
+function applyValue(command: Command, name: string, entry: ConfigFile[string], path: string): void {
+  const option = command.options.find((each) => each.long === `--${name}`);
+  if (option === undefined || (typeof entry === 'object' && !Array.isArray(entry))) {
+    throw new CliError('BAD_CONFIG', `${path}: '${name}' is no option of '${command.name()}'`);
+  }
+  const source = command.getOptionValueSource(option.attributeName());
+  if (source !== undefined && source !== 'default') return;
+  command.setOptionValueWithSource(option.attributeName(), parsed(option, entry, path), 'config');
+}
+
+/** Parses as the command line would; an option that may be repeated takes a list. */
+function parsed(option: Option, entry: z.infer<typeof value>, path: string): unknown {
+  if (!option.required && !option.optional) return entry;
+  const parse: (text: string, previous: unknown) => unknown =
+    option.parseArg ??
+    ((text, previous) =>
+      option.variadic ? [...((previous as string[] | undefined) ?? []), text] : text);
+  try {
+    return [entry].flat().reduce<unknown>((all, each) => parse(String(each), all), undefined);
+  } catch (error) {
+    throw new CliError('BAD_CONFIG', `${path}: '${option.long ?? ''}': ${lineOf(error)}`);
+  }
+}

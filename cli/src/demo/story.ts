@@ -1,0 +1,349 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import prettyBytes from 'pretty-bytes';
+import { CliError } from '../errors.ts';
+import { Actor } from './actor.ts';
+import type { ClientTask } from './client.ts';
+import type { Comparison } from './compare-tree.ts';
+import {
+  chooseImageSource,
+  makeImage,
+  makeNextVersion,
+  replicate,
+  treeDigest,
+} from './sample-image.ts';
+
+const NAME = 'demo';
+const REGISTRY_NODES = 3;
+/** Short, so that a lease of a client that vanished is gone while one watches. */
+const LEASE_SECONDS = 2;
+
+interface ReadyNode {
+  readonly addresses: readonly string[];
+  readonly rest: string;
+}
+interface ReadyServer {
+  readonly host: string;
+  readonly port: number;
+  readonly mountPort: number;
+}
+interface ReadyProxy extends ReadyServer {
+  readonly version: string;
+  readonly mountCommand: string;
+  readonly rest: string;
+}
+interface GcAnswer {
+  readonly plan: {
+    readonly id: string;
+    readonly decisions: readonly {
+      readonly version: string;
+      readonly decision: string;
+      readonly text: string;
+    }[];
+  };
+}
+interface SessionAnswer {
+  readonly sessions: readonly {
+    readonly servers: readonly { readonly address: string; readonly current: boolean }[];
+  }[];
+}
+
+/** What is up at the end of the story, for whoever wants to look around. */
+export interface Stage {
+  readonly mountCommand: string;
+  readonly rest: string;
+  close(): Promise<void>;
+}
+
+/**
+ * Plays the main job on this machine with real processes, real data and nothing faked: registry
+ * nodes, two image servers, publish, proxy, reads compared with the source, redirected writes, kill
+ * -9 of the server in use, a new version, garbage collection.
+ *
+ * @param print shows one line.
+ * @throws CliError DEMO_FAILED when a step does not hold.
+ */
+export async function playStory(print: (line: string) => void): Promise<Stage> {
+  const story = await Story.begin(print);
+  try {
+    return await story.play();
+  } catch (error) {
+    await story.close();
+    throw error;
+  }
+}
+
+class Story {
+  readonly #print: (line: string) => void;
+  readonly #directory: string;
+  readonly #started = performance.now();
+  readonly #actors = new Set<Actor>();
+  #registry: string[] = [];
+
+  static async begin(print: (line: string) => void): Promise<Story> {
+    return new Story(print, await mkdtemp(join(tmpdir(), 'rowfs-demo-')));
+  }
+
+  private constructor(print: (line: string) => void, directory: string) {
+    this.#print = print;
+    this.#directory = directory;
+  }
+
+  async play(): Promise<Stage> {
+    const image = join(this.#directory, 'v1');
+    const replica = join(this.#directory, 'v1-replica');
+    const source = await chooseImageSource();
+    await makeImage(source, image);
+    await replicate(image, replica);
+    const before = await treeDigest(image);
+    this.#tell(
+      'image',
+      `${prettyBytes(source.bytes)} of ${source.parts.length} directories of this machine, and a replica of it`,
+    );
+
+    const rest = await this.#startRegistry();
+    const { id } = await this.#once<{ id: string }>('key', ['key', '--name', NAME]);
+    const servers = [await this.#serve('server A', image), await this.#serve('server B', replica)];
+    await this.#publish('v1', servers);
+
+    let proxy = await this.#startProxy(id);
+    const bytes = await this.#compare(proxy.ready, image);
+    await this.#compareWhileKilled(proxy.ready, image, bytes, servers);
+
+    await this.#client(proxy.ready, { do: 'write' });
+    await this.#checkWrites(
+      proxy.ready,
+      'written, overwritten, renamed and removed through the proxy',
+    );
+    expect((await treeDigest(image)) === before, 'the image was changed by redirected writes');
+    this.#tell('image', 'unchanged by that: every name, mode, time and byte is as it was');
+
+    await proxy.actor.stop();
+    proxy = await this.#startProxy(id);
+    await this.#checkWrites(proxy.ready, 'all there after a restart of the proxy');
+
+    const next = join(this.#directory, 'v2');
+    await makeNextVersion(replica, next);
+    await this.#publish('v2', [await this.#serve('server C', next)]);
+    await this.#gc('v1', 'keep', 'in use');
+    await proxy.actor.stop();
+    proxy = await this.#startProxy(id);
+    expect(proxy.ready.version === 'v2', `the restarted proxy runs ${proxy.ready.version}`);
+    const { text } = await this.#client<{ text: string }>(proxy.ready, {
+      do: 'read',
+      path: '/VERSION',
+    });
+    expect(text === 'v2\n', 'the restarted proxy serves another version than it says');
+    await this.#gc('v1', 'delete', 'unused');
+    await this.#collectGarbage();
+    return { mountCommand: proxy.ready.mountCommand, rest, close: () => this.close() };
+  }
+
+  /** Ends every process of the story, in the reverse order of their start, and removes its files. */
+  async close(): Promise<void> {
+    for (const actor of [...this.#actors].reverse()) await actor.stop();
+    await rm(this.#directory, { recursive: true, force: true });
+  }
+
+  async #startRegistry(): Promise<string> {
+    let rest = '';
+    for (let i = 1; i <= REGISTRY_NODES; i += 1) {
+      const node = this.#start(`registry node ${i}`, [
+        'node',
+        '--listen',
+        '/ip4/127.0.0.1/tcp/0',
+        '--rest',
+        '127.0.0.1:0',
+        ...(i === 1 ? ['--alone'] : []),
+      ]);
+      const ready = await node.next<ReadyNode>();
+      this.#registry = [...this.#registry, ...ready.addresses];
+      rest ||= ready.rest;
+    }
+    this.#tell('registry', `${REGISTRY_NODES} nodes, REST at ${rest}`);
+    return rest;
+  }
+
+  async #serve(name: string, directory: string): Promise<ReadyServer> {
+    const actor = this.#start(name, ['serve', directory, '--listen', '127.0.0.1:0']);
+    const ready = await actor.next<ReadyServer>();
+    this.#tell(
+      name,
+      `pid ${actor.pid ?? 0} serves its copy read-only at ${ready.host}:${ready.port}`,
+    );
+    return ready;
+  }
+
+  async #publish(version: string, servers: readonly ReadyServer[]): Promise<void> {
+    const addresses = servers.flatMap(({ host, port }) => ['--server', `${host}:${port}:/`]);
+    await this.#once('publish', ['publish', NAME, '--version', version, ...addresses]);
+    this.#tell(
+      'publish',
+      `${NAME} ${version} from ${servers.length} server(s), each mounted and checked first`,
+    );
+  }
+
+  async #startProxy(id: string): Promise<{ ready: ReadyProxy; actor: Actor }> {
+    const actor = this.#start('proxy', [
+      'proxy',
+      id,
+      '--listen',
+      '127.0.0.1:0',
+      '--rest',
+      '127.0.0.1:0',
+      '--lease',
+      `${LEASE_SECONDS}s`,
+    ]);
+    const ready = await actor.next<ReadyProxy>();
+    this.#tell(
+      'proxy',
+      `pid ${actor.pid ?? 0} resolved ${NAME} ${ready.version} and serves it at ${ready.host}:${ready.port}`,
+    );
+    return { ready, actor };
+  }
+
+  /** Resolves to the bytes that were read. */
+  async #compare(proxy: ReadyServer, source: string): Promise<number> {
+    const found = await this.#client<Comparison>(proxy, { do: 'compare', source });
+    this.#same(found);
+    this.#tell('client', `${summary(found)}: the same as the source, byte for byte`);
+    return found.bytes;
+  }
+
+  /** Kills the server in use once a third of the image was read, and expects the read to go on. */
+  async #compareWhileKilled(
+    proxy: ReadyProxy,
+    source: string,
+    total: number,
+    servers: readonly ReadyServer[],
+  ): Promise<void> {
+    const client = this.#act('client', 'client', [task(proxy, { do: 'compare', source })]);
+    let killed = '';
+    for (;;) {
+      const said = await client.next<{ done?: true; bytes: number } & Comparison>();
+      if (said.done === true) {
+        this.#same(said);
+        break;
+      }
+      if (killed === '' && said.bytes > total / 3) killed = await this.#killCurrent(proxy, servers);
+    }
+    await client.stop();
+    expect(killed !== '', 'the read was over before the server could be killed');
+    this.#tell('client', 'the read went on at the other server; again the same, byte for byte');
+  }
+
+  async #killCurrent(proxy: ReadyProxy, servers: readonly ReadyServer[]): Promise<string> {
+    const answer = await fetch(`${proxy.rest}/v1/sessions`);
+    const { sessions } = (await answer.json()) as SessionAnswer;
+    const current = sessions[0]?.servers.find((server) => server.current)?.address ?? '';
+    const index = servers.findIndex(({ host, port }) => current.startsWith(`${host}:${port}`));
+    const name = index === 0 ? 'server A' : 'server B';
+    const actor = [...this.#actors].find((each) => each.name === name);
+    expect(
+      index !== -1 && actor !== undefined,
+      `the proxy reads from an unknown server '${current}'`,
+    );
+    await actor.kill();
+    this.#actors.delete(actor);
+    this.#tell(name, `kill -9 in the middle of a read`);
+    return name;
+  }
+
+  async #checkWrites(proxy: ReadyServer, what: string): Promise<void> {
+    const { wrong } = await this.#client<{ wrong: string[] }>(proxy, { do: 'check-writes' });
+    expect(wrong.length === 0, `not as the client left it: ${wrong.join(', ')}`);
+    this.#tell('client', what);
+  }
+
+  async #gc(version: string, decision: string, means: string): Promise<GcAnswer> {
+    const answer = await this.#once<GcAnswer>('gc', ['gc', NAME, '--keep', '1', '--grace', '0s']);
+    const entry = answer.plan.decisions.find((each) => each.version === version);
+    expect(
+      entry?.decision === decision,
+      `gc would ${entry?.decision ?? 'not mention'} ${version}, which is ${means}`,
+    );
+    this.#tell('gc', `plan: ${decision} ${version}: ${entry.text}`);
+    return answer;
+  }
+
+  async #collectGarbage(): Promise<void> {
+    await this.#once('gc', [
+      'gc',
+      NAME,
+      '--keep',
+      '1',
+      '--grace',
+      '0s',
+      '--lease',
+      `${LEASE_SECONDS}s`,
+      '--apply',
+    ]);
+    const { versions } = await this.#once<{ versions: readonly { version: string }[] }>('ls', [
+      'ls',
+      NAME,
+    ]);
+    const left = versions.map(({ version }) => version).join(', ');
+    expect(left === 'v2', `versions left after gc: ${left}`);
+    this.#tell('gc', `applied: v1 is gone, ${left} is left`);
+  }
+
+  #same({ differences, files, bytes }: Comparison): void {
+    expect(differences.length === 0, `the client sees another tree: ${differences.join('; ')}`);
+    expect(files > 0 && bytes > 0, 'the client saw an empty tree');
+  }
+
+  #start(name: string, args: readonly string[]): Actor {
+    return this.#act(name, 'rowfs', [...args, ...this.#common(name)]);
+  }
+
+  async #once<Answer>(name: string, args: readonly string[]): Promise<Answer> {
+    const actor = this.#act(name, 'rowfs', [...args, ...this.#common('publisher')]);
+    const answer = await actor.next<Answer>();
+    await actor.stop();
+    this.#actors.delete(actor);
+    return answer;
+  }
+
+  async #client<Answer>(proxy: ReadyServer, what: TaskOf<ClientTask>): Promise<Answer> {
+    const client = this.#act('client', 'client', [task(proxy, what)]);
+    for (;;) {
+      const said = await client.next<{ done?: true } & Answer>();
+      if (said.done !== true) continue;
+      await client.stop();
+      this.#actors.delete(client);
+      return said;
+    }
+  }
+
+  #act(name: string, command: 'rowfs' | 'client', args: readonly string[]): Actor {
+    const actor = new Actor(name, command, args);
+    this.#actors.add(actor);
+    return actor;
+  }
+
+  #common(owner: string): string[] {
+    const state = join(this.#directory, 'state', owner.replaceAll(' ', '-'));
+    const registry = this.#registry.length > 0 ? ['--registry', ...this.#registry] : [];
+    return ['--json', '--state', state, '--config', '/dev/null', ...registry];
+  }
+
+  #tell(who: string, what: string): void {
+    const seconds = ((performance.now() - this.#started) / 1000).toFixed(1);
+    this.#print(`${seconds.padStart(6)} s  ${who.padEnd(16)} ${what}`);
+  }
+}
+
+type TaskOf<T> = T extends unknown ? Omit<T, 'host' | 'port' | 'mountPort'> : never;
+
+function task({ host, port, mountPort }: ReadyServer, what: TaskOf<ClientTask>): string {
+  return JSON.stringify({ host, port, mountPort, ...what });
+}
+
+function summary({ directories, files, symlinks, hardLinks, bytes }: Comparison): string {
+  return `${files} files in ${directories} directories, ${symlinks} symbolic and ${hardLinks} hard links, ${prettyBytes(bytes)}`;
+}
+
+function expect(condition: boolean, otherwise: string): asserts condition {
+  if (!condition) throw new CliError('DEMO_FAILED', `the demo failed: ${otherwise}`);
+}

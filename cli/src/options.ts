@@ -1,0 +1,92 @@
+import { join } from 'node:path';
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import envPaths from 'env-paths';
+
+const paths = envPaths('rowfs', { suffix: '' });
+
+/** The port of a registry node that nobody gave one. */
+export const DEFAULT_REGISTRY_PORT = 4711;
+
+/** What every command takes. */
+export interface CommonOptions {
+  readonly config: string;
+  readonly state: string;
+  readonly registry: readonly string[];
+  readonly logLevel: string;
+  readonly json: boolean;
+}
+
+const COMMON_OPTIONS = 'Options of every command:';
+
+export function addCommonOptions(command: Command): void {
+  const options = [
+    new Option('--config <file>', 'YAML config file').default(join(paths.config, 'config.yaml')),
+    new Option('--state <directory>', 'where keys, records and shadows are kept').default(
+      paths.data,
+    ),
+    new Option('--registry <multiaddr...>', 'registry nodes to start from').default([
+      `/ip4/127.0.0.1/tcp/${DEFAULT_REGISTRY_PORT}`,
+    ]),
+    new Option('--log-level <level>', 'what is logged on standard error')
+      .choices(['silent', 'error', 'warn', 'info', 'debug'])
+      .default('warn'),
+    new Option('--json', 'print JSON for scripts').default(false),
+  ];
+  // The environment's names for a command's own options bear the command's name.
+  for (const option of command.options) nameEnvironment(option, `ROWFS_${shout(command.name())}`);
+  for (const option of options) {
+    nameEnvironment(option, 'ROWFS');
+    command.addOption(option.helpGroup(COMMON_OPTIONS));
+  }
+}
+
+function nameEnvironment(option: Option, prefix: string): void {
+  if (option.long !== undefined) option.env(`${prefix}_${shout(option.long.slice(2))}`);
+}
+
+function shout(text: string): string {
+  return text.replaceAll('-', '_').toUpperCase();
+}
+
+/** Where something listens: `HOST:PORT`, `[IPV6]:PORT`. */
+export interface HostPort {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** Parses `HOST:PORT`; port 0 lets the system choose. */
+export function parseHostPort(text: string): HostPort {
+  const groups = /^(?:\[(?<v6>[0-9a-fA-F:]+)\]|(?<host>[^:]+)):(?<port>\d{1,5})$/.exec(
+    text,
+  )?.groups;
+  const host = groups?.['v6'] ?? groups?.['host'];
+  const port = Number(groups?.['port']);
+  if (host === undefined || port > 65_535) {
+    throw new InvalidArgumentError('expected HOST:PORT, e.g. 127.0.0.1:2049');
+  }
+  return { host, port };
+}
+
+/** Parses a whole number of at least `minimum`. */
+export function wholeNumber(minimum: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (!/^\d+$/.test(text) || !Number.isSafeInteger(value) || value < minimum) {
+      throw new InvalidArgumentError(`expected a whole number of at least ${minimum}`);
+    }
+    return value;
+  };
+}
+
+const unitSeconds: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400 };
+
+/** Parses `90s`, `10m`, `12h`, `30d` into seconds. */
+export function parseDuration(text: string): number {
+  const groups = /^(?<amount>\d+)(?<unit>[smhd])$/.exec(text)?.groups;
+  const unit = unitSeconds[groups?.['unit'] ?? ''];
+  const seconds = Number(groups?.['amount']) * (unit ?? NaN);
+  if (!Number.isSafeInteger(seconds)) {
+    throw new InvalidArgumentError('expected e.g. 90s, 10m, 12h or 30d');
+  }
+  return seconds;
+}

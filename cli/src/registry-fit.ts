@@ -1,0 +1,45 @@
+import type { ImageServer, Location, Locator, UseRegistry } from '@rowfs/proxy';
+import {
+  createResolver,
+  holdLease,
+  parseServerAddress,
+  type RegistryNode,
+  type ServerAddress,
+} from '@rowfs/registry';
+
+/** The registry as the proxy wants it: where the servers of an appliance's version are. */
+export function registryLocator(node: RegistryNode, appliance: string): Locator {
+  const resolver = createResolver(node);
+  return {
+    async locate({ version }): Promise<Location> {
+      const found = await resolver.resolve(appliance, version === undefined ? {} : { version });
+      return {
+        appliance,
+        version: found.version,
+        servers: found.servers.map(({ address }) => imageServer(address)),
+        ...(found.staleSince === undefined ? {} : { staleSince: found.staleSince }),
+      };
+    },
+  };
+}
+
+/** The registry as the proxy wants it: where it says that it uses a version. */
+export function registryUses(node: RegistryNode, ttlSeconds: number): UseRegistry {
+  return {
+    async hold({ appliance, version }) {
+      if (appliance === undefined || version === undefined) {
+        return { release: () => Promise.resolve() };
+      }
+      return holdLease(node, { appliance, version, ttlSeconds });
+    },
+  };
+}
+
+function imageServer({ host, port, mountPort, exportPath }: ServerAddress): ImageServer {
+  return { host, port, export: exportPath, ...(mountPort === undefined ? {} : { mountPort }) };
+}
+
+/** Parses `host[:port[,mountport]]:/path`, and shows what it understood when it did not. */
+export function parseImageServer(text: string): ImageServer {
+  return imageServer(parseServerAddress(text));
+}

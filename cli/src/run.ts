@@ -1,0 +1,67 @@
+import { readFileSync } from 'node:fs';
+import { Command, CommanderError } from 'commander';
+import { addCommands } from './commands/table.ts';
+import { applyConfigFile } from './config-file.ts';
+import { codeOf, lineOf } from './errors.ts';
+import { addCommonOptions, type CommonOptions } from './options.ts';
+
+const { version } = JSON.parse(
+  readFileSync(new URL('../package.json', import.meta.url), 'utf8'),
+) as { version: string };
+
+/** Makes the `rowfs` program: every command, option and environment variable. */
+export function createProgram(): Command {
+  const program = new Command('rowfs')
+    .description('Boot and run versioned images over any network, without copying them first')
+    .version(version)
+    .showHelpAfterError('(add --help for usage)')
+    .enablePositionalOptions()
+    .exitOverride();
+  addCommands(program);
+  for (const command of program.commands) addCommonOptions(command);
+  program.addHelpText(
+    'after',
+    `
+Options are taken from, in this order: the command line, the environment variable named beside
+each, the config file, the default.
+
+Examples:
+  $ rowfs demo                                       see the whole of it on this machine
+  $ rowfs node                                       run a registry node
+  $ rowfs publish debian --version 12.5 --server nfs1.example:/srv/debian
+  $ rowfs proxy debian@12D3KooW...                   mount the newest version, writes stay here`,
+  );
+  program.hook('preAction', (_program, command) => {
+    const { config } = command.opts<CommonOptions>();
+    const asked = command.getOptionValueSource('config') !== 'default';
+    applyConfigFile(program, command, config, asked);
+  });
+  return program;
+}
+
+/**
+ * Runs one command line, `argv` as in process.argv. Resolves to the exit status: 0, 1 for an error
+ * that was shown as one line, 2 for a command line that was not understood.
+ */
+export async function run(argv: readonly string[]): Promise<number> {
+  const program = createProgram();
+  const asked = { json: false };
+  program.hook('preAction', (_program, command) => {
+    asked.json = command.opts<CommonOptions>().json;
+  });
+  try {
+    await program.parseAsync([...argv]);
+    return 0;
+  } catch (error) {
+    // Commander has printed its own message, or the help that was asked for.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+    const line = asked.json
+      ? JSON.stringify({ error: { code: codeOf(error), message: lineOf(error) } })
+      : `rowfs: ${lineOf(error)}`;
+    process.stderr.write(`${line}\n`);
+    if (process.env['ROWFS_DEBUG'] !== undefined) {
+      process.stderr.write(`${error instanceof Error ? (error.stack ?? '') : ''}\n`);
+    }
+    return 1;
+  }
+}

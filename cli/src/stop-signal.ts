@@ -1,0 +1,16 @@
+/**
+ * Resolves at the first SIGINT or SIGTERM, so that a command can end cleanly. A second one ends the
+ * process at once: a person who presses Ctrl-C again does not want to wait.
+ */
+export function stopSignal(): Promise<NodeJS.Signals> {
+  return new Promise((resolve) => {
+    let stopping = false;
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+      process.on(signal, () => {
+        if (stopping) process.exit(130);
+        stopping = true;
+        resolve(signal);
+      });
+    }
+  });
+}

@@ -1,0 +1,79 @@
+/** One measured line: what was done, how fast ours and the peer did it (medians), ours / peer. */
+export interface BenchRow {
+  readonly name: string;
+  readonly unit: string;
+  readonly ours: number;
+  readonly peer: number;
+  readonly ratio: number;
+  /** The ratio to reach; absent for a row that is shown for information. */
+  readonly target?: number;
+  readonly met?: boolean;
+}
+
+/** What a case prints as its last line, and leaves in `results/`. */
+export interface BenchResult {
+  readonly case: string;
+  readonly unit: string;
+  /** The worst of the rows that have a target. */
+  readonly ours: number;
+  readonly peer: number;
+  readonly ratio: number;
+  readonly target: number;
+  /** Whether every row that has a target reached it. */
+  readonly met: boolean;
+  readonly rows: readonly BenchRow[];
+}
+
+export interface BenchOptions {
+  /** Fewer and shorter rounds: to see that the case works, not to quote. */
+  readonly short: boolean;
+  readonly log: (line: string) => void;
+}
+
+/** A comparison with a real peer, side by side in one run. */
+export interface BenchCase {
+  readonly name: string;
+  readonly description: string;
+  run(options: BenchOptions): Promise<BenchResult>;
+}
+
+export function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  const middle = sorted[Math.floor(sorted.length / 2)];
+  if (middle === undefined) throw new Error('no values to take the median of');
+  return sorted.length % 2 === 1
+    ? middle
+    : (middle + (sorted[sorted.length / 2 - 1] ?? middle)) / 2;
+}
+
+/** A row from what both did in each round; `higher is better`. */
+export function compareRounds(
+  name: string,
+  unit: string,
+  rounds: readonly { readonly ours: number; readonly peer: number }[],
+  target?: number,
+): BenchRow {
+  const ours = median(rounds.map((round) => round.ours));
+  const peer = median(rounds.map((round) => round.peer));
+  // Pair by pair, so that a machine whose speed drifts between rounds does not decide.
+  const ratio = median(rounds.map((round) => round.ours / round.peer));
+  return {
+    name,
+    unit,
+    ours,
+    peer,
+    ratio,
+    ...(target === undefined ? {} : { target, met: ratio >= target }),
+  };
+}
+
+/** Sums rows up as the case's result: its worst row against its target. */
+export function summarize(name: string, rows: readonly BenchRow[]): BenchResult {
+  const judged = rows.filter((row) => row.target !== undefined);
+  const worst = judged.reduce((a, b) =>
+    a.ratio / (a.target ?? 1) <= b.ratio / (b.target ?? 1) ? a : b,
+  );
+  const { unit, ours, peer, ratio, target = 1 } = worst;
+  const met = judged.every((row) => row.met);
+  return { case: name, unit, ours, peer, ratio, target, met, rows };
+}

@@ -1,0 +1,31 @@
+/**
+ * `pnpm bench`: lists the cases. `pnpm bench CASE [--short]`: runs one, keeps its result, renders
+ * docs/benchmarks.md, and prints the result as JSON in its last line.
+ */
+import type { BenchCase } from './bench-case.ts';
+import { proxyWarm } from './cases/proxy-warm.ts';
+import { keepResult } from './report.ts';
+
+const cases: readonly BenchCase[] = [proxyWarm];
+
+const args = process.argv.slice(2).filter((arg) => arg !== '--');
+const short = args.includes('--short');
+const unknown = args.filter((arg) => arg.startsWith('-') && arg !== '--short');
+const [name, ...more] = args.filter((arg) => !arg.startsWith('-'));
+
+if (name === undefined) {
+  for (const each of cases) process.stdout.write(`${each.name}  ${each.description}\n`);
+} else {
+  const found = cases.find((each) => each.name === name);
+  if (found === undefined || more.length > 0 || unknown.length > 0) {
+    process.stderr.write(
+      `bench: usage: pnpm bench CASE [--short], where CASE is ${cases.map((c) => c.name).join(', ')}\n`,
+    );
+    process.exit(2);
+  }
+  const log = (line: string): void => void process.stderr.write(`${line}\n`);
+  const result = await found.run({ short, log });
+  // A short run shows that the case works; only a full one is kept to be quoted.
+  if (!short) await keepResult(result);
+  process.stdout.write(`${JSON.stringify(result)}\n`);
+}
