@@ -106,8 +106,9 @@ export class Inodes {
   readonly #maxSearched: number;
   readonly #pins: LRUCache<bigint, Pin>;
   readonly #places: LRUCache<bigint, Place>;
-  readonly #missing = new LRUCache<string, true>({ max: 1024, ttl: MISSING_TTL_MS });
+  readonly #missing = new LRUCache<string, true>({ max: 8192, ttl: MISSING_TTL_MS });
   readonly #searches = new Map<string, Promise<void>>();
+  #lastSearch: Promise<unknown> = Promise.resolve();
   #closing: number[] = [];
   #closed = false;
 
@@ -222,6 +223,13 @@ export class Inodes {
     this.#pins.delete(ino);
   }
 
+  /** The last name of an inode was removed here: its handle is STALE, and never searched for. */
+  removed({ handle, stats }: Entry): void {
+    this.release(stats.ino);
+    this.#places.delete(stats.ino);
+    this.#missing.set(keyOf(handle), true, { ttl: 0 });
+  }
+
   /** Lets go of all inodes that have no name any more. */
   releaseRemoved(): void {
     for (const pin of [...this.#pins.values()]) {
@@ -313,16 +321,21 @@ export class Inodes {
     return stats?.dev === this.#device ? stats : undefined;
   }
 
-  /** Looks for an inode everywhere; calls for the same one wait for the same search. */
+  /**
+   * Looks for an inode everywhere. Calls for the same one wait for the same search, and searches wait
+   * for each other: however many handles went stale, the other calls get most of the time.
+   */
   async #search(handle: Filehandle): Promise<void> {
     const key = keyOf(handle);
     let search = this.#searches.get(key);
     if (search === undefined) {
-      search = this.#visitAll(handle)
+      search = this.#lastSearch
+        .then(() => this.#visitAll(handle))
         .then((found) => {
           if (!found) this.#missing.set(key, true);
         })
         .finally(() => this.#searches.delete(key));
+      this.#lastSearch = search.catch(() => undefined);
       this.#searches.set(key, search);
     }
     await search;

@@ -99,11 +99,11 @@ async function unlinkName(
 }
 
 /** What lost its last name must not be held: it would keep its blocks. */
-function forget(tree: WritableTree, { stats }: Entry, kind: 'file' | 'directory'): void {
-  if (kind === 'file' && stats.nlink > 1n) return;
-  tree.inodes.release(stats.ino);
-  tree.readers.release(stats.ino);
-  tree.writers.release(stats.ino);
+function forget(tree: WritableTree, entry: Entry, kind: 'file' | 'directory'): void {
+  if (kind === 'file' && entry.stats.nlink > 1n) return;
+  tree.inodes.removed(entry);
+  tree.readers.release(entry.stats.ino);
+  tree.writers.release(entry.stats.ino);
 }
 
 async function rename(
