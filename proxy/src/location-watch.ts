@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { Location, Locator, UseLease, UseRegistry } from './locator.ts';
+import { onTime } from './on-time.ts';
 import { messageOf } from './proxy-error.ts';
 
 export interface LocationWatchOptions {
@@ -23,7 +24,8 @@ export class LocationWatch {
   readonly #options: LocationWatchOptions;
   readonly #closing = new AbortController();
   #running: Promise<void> | undefined;
-  #hurry: () => void = () => undefined;
+  #isHurried = false;
+  #endPause: () => void = () => undefined;
   #lease: UseLease | undefined;
 
   constructor(options: LocationWatchOptions) {
@@ -37,13 +39,13 @@ export class LocationWatch {
 
   /** A server failed: the list may have changed. */
   hurry(): void {
-    this.#hurry();
+    this.#isHurried = true;
+    this.#endPause();
   }
 
   /** Gives the lease back. */
   async close(): Promise<void> {
     this.#closing.abort();
-    this.#hurry();
     await this.#running;
     await this.#lease?.release();
   }
@@ -55,9 +57,11 @@ export class LocationWatch {
     for (;;) {
       await this.#pause(minMs, signal);
       const hurried = new AbortController();
-      this.#hurry = () => hurried.abort();
-      await this.#pause(everyMs - minMs, AbortSignal.any([signal, hurried.signal]));
+      this.#endPause = () => hurried.abort();
+      if (!this.#isHurried)
+        await this.#pause(everyMs - minMs, AbortSignal.any([signal, hurried.signal]));
       if (signal.aborted) return;
+      this.#isHurried = false;
       await this.#locate(onLocation);
       await this.#hold();
     }
@@ -68,7 +72,8 @@ export class LocationWatch {
     const { version } = location;
     const signal = AbortSignal.any([this.#closing.signal, AbortSignal.timeout(timeoutMs)]);
     try {
-      const found = await locator.locate(version === undefined ? {} : { version }, signal);
+      const located = locator.locate(version === undefined ? {} : { version }, signal);
+      const found = await onTime(located, signal);
       if (found.servers.length > 0 && found.version === version) await onLocation(found);
     } catch (error) {
       logger.warn({ err: error }, `the list of servers stays as it is: ${messageOf(error)}`);
@@ -78,9 +83,13 @@ export class LocationWatch {
   async #hold(): Promise<void> {
     const { uses, location, logger } = this.#options;
     if (uses === undefined || this.#lease !== undefined || this.#closing.signal.aborted) return;
+    const { signal } = this.#closing;
+    const held = uses.hold(location);
     try {
-      this.#lease = await uses.hold(location);
+      this.#lease = await onTime(held, signal);
     } catch (error) {
+      // A lease that comes after all is given back; if that fails too, it runs out.
+      if (signal.aborted) held.then((lease) => lease.release()).catch(() => undefined);
       logger.warn({ err: error }, `this use is not announced yet: ${messageOf(error)}`);
     }
   }

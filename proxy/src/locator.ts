@@ -40,6 +40,7 @@ export interface UseLease {
 
 /** Where uses of a version are announced, so that the version is not garbage-collected under them. */
 export interface UseRegistry {
+  /** When it rejects, the proxy runs all the same, and tries again later. */
   hold(location: Location): Promise<UseLease>;
 }
 

@@ -1,4 +1,5 @@
 import type { Location, Locator } from './locator.ts';
+import { onTime } from './on-time.ts';
 import { messageOf, ProxyError } from './proxy-error.ts';
 import type { SessionRecord } from './session-file.ts';
 
@@ -75,7 +76,7 @@ async function locate(
   notices: string[],
 ): Promise<Location> {
   try {
-    return await locator.locate(version === undefined ? {} : { version }, signal);
+    return await onTime(locator.locate(version === undefined ? {} : { version }, signal), signal);
   } catch (error) {
     const isKnown = previous !== undefined && (version ?? previous.version) === previous.version;
     if (!isKnown)

@@ -115,9 +115,9 @@ class HeldCall<T extends { readonly status: number }> {
         if (wantsAnother && this.#only !== undefined && !this.#isHealthy(this.#only))
           return 'no-answer';
         if (wantsAnother && this.#attempts.size === 0) {
-          // Each healthy server was asked: what they agree on is the answer.
+          // Each server that can be asked was: what they agree on is the answer.
           const [doubted] = this.#doubted;
-          if (doubted !== undefined && this.#replicas.healthy().length > 0) return give(doubted);
+          if (doubted !== undefined && this.#replicas.isSettled()) return give(doubted);
           if (performance.now() >= deadline) return 'no-answer';
         }
         await this.#untilSomethingHappens(deadline, wantsAnother);

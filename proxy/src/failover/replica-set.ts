@@ -16,6 +16,8 @@ export interface ReplicaSetOptions {
 /** A server that takes this many times as long as the quickest, and this much longer, ranks last. */
 const SLOW_FACTOR = 4;
 const SLOW_MS = 20;
+/** What a server that is further up in the list gets on top of the time of the quickest. */
+const GRACE_MS = 250;
 
 /**
  * The servers in their order, and the one that is used now.
@@ -27,8 +29,11 @@ export class ReplicaSet {
   readonly #options: ReplicaSetOptions;
   readonly #waiting = new Set<() => void>();
   #replicas: readonly Replica[] = [];
+  /** Those of the replicas that are not listed any more. */
+  #leaving: ReadonlySet<Replica> = new Set();
   #current: Replica | undefined;
   #closed = false;
+  #dismissed: Promise<unknown> = Promise.resolve();
 
   constructor(options: ReplicaSetOptions) {
     this.#options = options;
@@ -53,13 +58,21 @@ export class ReplicaSet {
     return this.#replicas.filter((replica) => replica.tree !== undefined);
   }
 
+  /** Some server is healthy, and none is being mounted for the first time. */
+  isSettled(): boolean {
+    return this.healthy().length > 0 && !this.#replicas.some((replica) => replica.isNew);
+  }
+
   /** Calls `wake` once, when a server has changed its state; returns what takes that back. */
   onNextChange(wake: () => void): () => void {
     this.#waiting.add(wake);
     return () => void this.#waiting.delete(wake);
   }
 
-  /** Takes over a new list: servers that stay keep their connection and their state. */
+  /**
+   * Takes over a new list: servers that stay keep their connection and their state. One that left is
+   * used until one that is listed is mounted.
+   */
   setServers(servers: readonly ImageServer[]): void {
     const { openServer, timings } = this.#options;
     const watcher = {
@@ -67,19 +80,16 @@ export class ReplicaSet {
       isAnyoneWaiting: () => this.#waiting.size > 0,
     };
     const known = new Map(this.#replicas.map((replica) => [replicaKey(replica.server), replica]));
-    const kept = new Map<string, Replica>();
+    const listed = new Map<string, Replica>();
     for (const server of servers) {
       const key = replicaKey(server);
-      if (kept.has(key)) continue;
-      kept.set(key, known.get(key) ?? new Replica(server, openServer, timings, watcher));
+      if (listed.has(key)) continue;
+      listed.set(key, known.get(key) ?? new Replica(server, openServer, timings, watcher));
+      known.delete(key);
     }
-    this.#replicas = [...kept.values()];
-    for (const [key, replica] of known) {
-      if (kept.has(key)) continue;
-      if (this.#current === replica) this.#current = undefined;
-      this.#options.logger.info({ server: replica.address }, 'image server left the list');
-      void replica.close();
-    }
+    this.#leaving = new Set(known.values());
+    this.#replicas = [...listed.values(), ...this.#leaving];
+    this.#dismiss();
     this.#options.onChange(this.status());
   }
 
@@ -88,26 +98,45 @@ export class ReplicaSet {
   }
 
   /**
-   * Resolves when a server is mounted. All are tried at once; one that is further up in the list gets
-   * a little longer before one further down is taken.
+   * Resolves when a server is mounted. All are tried at once; those further up in the list than the
+   * first one that is mounted get a little longer.
    *
    * @throws FailoverError when all have failed, naming each and its reason: EXPORT_NOT_FOUND when that
    *   is what all of them say, else NO_SERVER_REACHABLE.
    */
   async ready(signal: AbortSignal): Promise<void> {
+    let graceEnds: AbortSignal | undefined;
     for (;;) {
-      signal.throwIfAborted();
-      if (this.healthy().length > 0) return;
+      const undecided = this.#replicas.find(
+        (replica) => replica.tree !== undefined || replica.lastError === undefined,
+      );
+      if (undecided?.tree !== undefined || graceEnds?.aborted === true) return;
+      if (this.healthy().length > 0) graceEnds ??= AbortSignal.timeout(GRACE_MS);
+      else if (signal.aborted) throw noServer(this.#replicas);
       const states = this.#replicas.map((replica) => replica.lastError);
       if (states.every((error) => error !== undefined)) throw noServer(this.#replicas);
-      await this.#nextChange(signal);
+      await this.#nextChange(graceEnds ?? signal);
     }
   }
 
   async close(): Promise<void> {
     this.#closed = true;
     await Promise.all(this.#replicas.map((replica) => replica.close()));
+    await this.#dismissed;
     this.#wakeAll();
+  }
+
+  #dismiss(): void {
+    const isServed = this.#replicas.some((r) => r.tree !== undefined && !this.#leaving.has(r));
+    for (const replica of this.#leaving) {
+      if (replica.tree !== undefined && !isServed) continue;
+      this.#options.logger.info({ server: replica.address }, 'image server left the list');
+      this.#replicas = this.#replicas.filter((other) => other !== replica);
+      this.#leaving = new Set([...this.#leaving].filter((other) => other !== replica));
+      if (this.#current === replica) this.#current = undefined;
+      const earlier = this.#dismissed;
+      this.#dismissed = replica.close().then(() => earlier);
+    }
   }
 
   /** By their order; the slow ones behind the quick ones. */
@@ -129,6 +158,7 @@ export class ReplicaSet {
         `image server demoted: ${lastError?.message ?? ''}`,
       );
     else this.#options.logger.info({ server: replica.address }, 'image server mounted');
+    this.#dismiss();
     this.#options.onChange(this.status());
     this.#wakeAll();
   }
@@ -140,16 +170,15 @@ export class ReplicaSet {
   }
 
   async #nextChange(signal: AbortSignal): Promise<void> {
+    if (signal.aborted) return;
     await new Promise<void>((resolve) => {
-      const cancel = this.onNextChange(resolve);
-      signal.addEventListener(
-        'abort',
-        () => {
-          cancel();
-          resolve();
-        },
-        { once: true },
-      );
+      const cancel = this.onNextChange(settle);
+      signal.addEventListener('abort', settle);
+      function settle(): void {
+        cancel();
+        signal.removeEventListener('abort', settle);
+        resolve();
+      }
     });
   }
 }
@@ -160,7 +189,9 @@ function replicaKey(server: ImageServer): string {
 }
 
 function noServer(replicas: readonly Replica[]): FailoverError {
-  const reasons = replicas.map(({ address, lastError }) => lastError?.message ?? address);
+  const reasons = replicas.map(
+    ({ address, lastError }) => lastError?.message ?? `${address} has not answered yet`,
+  );
   const message =
     reasons.length === 0
       ? 'there is no image server: the list is empty'

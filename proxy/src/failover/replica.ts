@@ -82,6 +82,11 @@ export class Replica {
     return this.#state === 'healthy' ? this.#tree : undefined;
   }
 
+  /** Not mounted yet, and not failed to be. */
+  get isNew(): boolean {
+    return this.#state === 'connecting';
+  }
+
   get lastError(): FailoverError | undefined {
     return this.#lastError;
   }
