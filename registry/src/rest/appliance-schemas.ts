@@ -32,9 +32,9 @@ const recordFields = {
 };
 
 export const knownAppliancesSchema = z
-  .strictObject({
+  .object({
     appliances: z.array(
-      z.strictObject({
+      z.object({
         ...recordFields,
         stored: z.boolean().meta({
           description: 'Whether this node stores the record for others, or only once read it.',
@@ -44,7 +44,7 @@ export const knownAppliancesSchema = z
   })
   .meta({ id: 'KnownAppliances' });
 
-const versionEntrySchema = z.strictObject({
+const versionEntrySchema = z.object({
   version: z.string(),
   published: timeSchema,
   manifest: z.string().nullable().meta({ description: '`sha256:` and the digest.' }),
@@ -60,7 +60,7 @@ const versionsFields = {
 };
 
 export const applianceAnswerSchema = z
-  .strictObject({
+  .object({
     ...recordFields,
     publisher: peerIdSchema,
     channels: z.record(z.string(), z.string()).meta({ description: 'Name to version.' }),
@@ -69,16 +69,16 @@ export const applianceAnswerSchema = z
   .meta({ id: 'Appliance' });
 
 export const versionsSchema = z
-  .strictObject({ appliance: z.string(), ...versionsFields })
+  .object({ appliance: z.string(), ...versionsFields })
   .meta({ id: 'Versions' });
 
 export const serversSchema = z
-  .strictObject({
+  .object({
     appliance: z.string(),
     version: z.string(),
     servers: z
       .array(
-        z.strictObject({
+        z.object({
           server: z.string().meta({
             description: 'The peer id of a server that speaks for itself, else its address.',
           }),
@@ -94,7 +94,7 @@ export const serversSchema = z
   .meta({ id: 'Servers' });
 
 export const sharersSchema = z
-  .strictObject({
+  .object({
     appliance: z.string(),
     version: z.string(),
     kept: z.boolean().meta({ description: 'Whether the publisher still keeps this version.' }),
@@ -103,7 +103,7 @@ export const sharersSchema = z
       description: 'False when too few nodes answered to rule out others: count it as in use.',
     }),
     sharers: z
-      .array(z.strictObject({ client: peerIdSchema, lease: z.string() }))
+      .array(z.object({ client: peerIdSchema, lease: z.string() }))
       .meta({ description: 'All of them while they are few, some of them otherwise.' }),
   })
   .meta({ id: 'Sharers' });

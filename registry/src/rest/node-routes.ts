@@ -7,7 +7,7 @@ import { countSchema, isoTime, peerIdSchema, timeSchema } from './schemas.ts';
 const modeSchema = z.enum(['server', 'client']);
 
 const healthSchema = z
-  .strictObject({
+  .object({
     status: z.enum(['ok', 'alone', 'cut-off']).meta({
       description:
         'ok: part of a network. alone: never told of another node, and a complete registry by itself. cut-off: reaches none of the nodes it was told of.',
@@ -20,18 +20,18 @@ const healthSchema = z
     connected: z.boolean().meta({ description: 'Whether it reaches another node.' }),
     peers: countSchema.meta({ description: 'How many nodes its routing table has.' }),
     records: z
-      .strictObject({ latest: countSchema, servers: countSchema, sharers: countSchema })
+      .object({ latest: countSchema, servers: countSchema, sharers: countSchema })
       .meta({ description: 'How many records it stores for others, by table.' }),
   })
   .meta({ id: 'Health' });
 
-const peerSchema = z.strictObject({
+const peerSchema = z.object({
   id: peerIdSchema,
   addresses: z.array(z.string()).meta({ description: 'Multiaddrs.' }),
 });
 
 const peersSchema = z
-  .strictObject({
+  .object({
     self: peerSchema.extend({ mode: modeSchema }),
     peers: z.array(peerSchema).meta({ description: 'The routing table.' }),
   })

@@ -7,7 +7,7 @@ export const PROBLEM_TYPE = 'application/problem+json';
 
 /** RFC 9457 section 3, with one extension member: `code`. */
 export const problemSchema = z
-  .strictObject({
+  .object({
     type: z.literal('about:blank'),
     title: z.string().meta({ description: 'The phrase of the HTTP status.' }),
     status: z.int().min(400).max(599),

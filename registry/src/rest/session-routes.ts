@@ -4,9 +4,7 @@ import { ProblemError } from './problem.ts';
 import { responses } from './responses.ts';
 import { sessionSchema, type SessionSource } from './session.ts';
 
-const sessionsSchema = z
-  .strictObject({ sessions: z.array(sessionSchema) })
-  .meta({ id: 'Sessions' });
+const sessionsSchema = z.object({ sessions: z.array(sessionSchema) }).meta({ id: 'Sessions' });
 
 /** What the proxies of this process do. */
 export function sessionRoutes(source: SessionSource): FastifyPluginAsyncZod {

@@ -3,7 +3,7 @@ import { countSchema, staleSinceSchema, timeSchema } from './schemas.ts';
 
 const milliseconds = z.number().min(0);
 
-const sessionServerSchema = z.strictObject({
+const sessionServerSchema = z.object({
   address: z.string().meta({ description: '`host:port:/path`' }),
   state: z.enum(['connecting', 'healthy', 'demoted']),
   current: z.boolean().meta({ description: 'Whether calls go to this server now.' }),
@@ -11,10 +11,10 @@ const sessionServerSchema = z.strictObject({
   calls: countSchema,
   failures: countSchema,
   latencyMs: milliseconds.nullable(),
-  lastError: z.strictObject({ code: z.string(), message: z.string() }).nullable(),
+  lastError: z.object({ code: z.string(), message: z.string() }).nullable(),
 });
 
-const procedureCountsSchema = z.strictObject({
+const procedureCountsSchema = z.object({
   name: z.string().meta({ description: 'A procedure of RFC 1813, e.g. `readdirplus`.' }),
   calls: countSchema,
   inFlight: countSchema,
@@ -24,7 +24,7 @@ const procedureCountsSchema = z.strictObject({
   rejected: countSchema.meta({ description: 'Calls that got no answer.' }),
   bytesRead: countSchema,
   bytesWritten: countSchema,
-  latencyMs: z.strictObject({
+  latencyMs: z.object({
     mean: milliseconds,
     p50: milliseconds,
     p90: milliseconds,
@@ -35,7 +35,7 @@ const procedureCountsSchema = z.strictObject({
 
 /** One mounted appliance: what a proxy of this process serves, from where, and how it goes. */
 export const sessionSchema = z
-  .strictObject({
+  .object({
     id: z.string(),
     appliance: z.string().nullable().meta({ description: 'Null for a plain NFSv3 export.' }),
     version: z.string().nullable(),
@@ -45,12 +45,12 @@ export const sessionSchema = z
     notices: z.array(z.string()).meta({
       description: 'What an operator should know about which version and shadow run, and why.',
     }),
-    address: z.strictObject({ host: z.string(), port: z.int(), mountPort: z.int() }).meta({
+    address: z.object({ host: z.string(), port: z.int(), mountPort: z.int() }).meta({
       description: 'Where clients mount from.',
     }),
     mountCommand: z.string(),
     shadow: z
-      .strictObject({
+      .object({
         name: z.string(),
         directory: z.string(),
         bytesRedirected: countSchema.meta({ description: 'Written by clients since the start.' }),
@@ -60,7 +60,7 @@ export const sessionSchema = z
       .meta({ description: 'Where redirected writes are kept.' }),
     servers: z.array(sessionServerSchema),
     procedures: z
-      .strictObject({
+      .object({
         client: z.array(procedureCountsSchema),
         server: z.array(procedureCountsSchema),
       })
