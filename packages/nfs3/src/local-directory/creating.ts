@@ -31,7 +31,7 @@ import {
 } from '../types.ts';
 import { toWccData } from './attributes.ts';
 import { Nfs3Failure } from './errno.ts';
-import { entryPath, type Pin } from './inodes.ts';
+import { entryPath, type Pin } from './pin.ts';
 import { checkMaySet, S_ISGID, setAttributes } from './set-attributes.ts';
 import { answer, attributesOf, checkName, pinDirectory, type WritableTree } from './tree.ts';
 import { wccOfFailure } from './writing.ts';

@@ -19,7 +19,7 @@ import { Nfsstat3 } from '../status.ts';
 import { Access3, type Fattr3, type Filename } from '../types.ts';
 import { toFattr3 } from './attributes.ts';
 import { Nfs3Failure } from './errno.ts';
-import type { Pin } from './inodes.ts';
+import type { Pin } from './pin.ts';
 import { nameHash } from './name-hash.ts';
 import { answer, attributesIfKnown, attributesOf, pinDirectory, type Tree } from './tree.ts';
 

@@ -1,17 +1,10 @@
-import {
-  type BigIntStats,
-  closeSync,
-  constants,
-  lstatSync,
-  openSync,
-  readdirSync,
-  readlinkSync,
-} from 'node:fs';
+import { type BigIntStats, closeSync, constants, lstatSync, openSync, readlinkSync } from 'node:fs';
 import { LRUCache } from 'lru-cache';
 import { Nfsstat3 } from '../status.ts';
 import { type Filehandle, type Filename, Ftype3 } from '../types.ts';
 import { statDescriptor, typeOf } from './attributes.ts';
 import { isExhaustion, Nfs3Failure } from './errno.ts';
+import { type Entry, entryPath, makePin, namesIn, type Pin } from './pin.ts';
 import {
   childHandle,
   depthOf,
@@ -53,23 +46,6 @@ const SEARCH_SLICE = 500;
 /** How long a handle that a search did not find is STALE without another search, in ms. */
 const MISSING_TTL_MS = 10_000;
 
-/** An inode that is held open. Use it in the turn in which it was got: later it may be closed. */
-export interface Pin {
-  readonly handle: Filehandle;
-  readonly ino: bigint;
-  readonly generation: number;
-  readonly type: Ftype3;
-  /** A path that leads to this very inode, through no directory. */
-  readonly path: string;
-  readonly fd: number;
-}
-
-/** An entry of a directory, as it was a moment ago. */
-export interface Entry {
-  readonly handle: Filehandle;
-  readonly stats: BigIntStats;
-}
-
 interface Place {
   readonly handle: Filehandle;
   readonly generation: number;
@@ -81,22 +57,6 @@ export interface InodesOptions {
   readonly maxPins: number;
   readonly maxPlaces: number;
   readonly maxSearched: number;
-}
-
-/** The path of `name` in a held directory; names are bytes, so it is a Buffer. */
-export function entryPath(dir: Pin, name: Filename): Buffer {
-  return Buffer.from(`${dir.path}/${name}`, 'latin1');
-}
-
-function makePin(fd: number, stats: BigIntStats, handle: Filehandle): Pin {
-  return {
-    fd,
-    handle,
-    ino: stats.ino,
-    generation: generationOf(stats),
-    type: typeOf(stats),
-    path: `/proc/self/fd/${fd}`,
-  };
 }
 
 export class Inodes {
@@ -382,14 +342,4 @@ export class Inodes {
 
 function keyOf(handle: Filehandle): string {
   return Buffer.from(handle).toString('latin1');
-}
-
-/** The names in a directory, '.' and '..' not among them; none when it cannot be read. */
-function namesIn(dir: Pin): string[] {
-  try {
-    return readdirSync(`${dir.path}/.`, 'latin1');
-  } catch (error) {
-    if (isExhaustion(error)) throw error;
-    return [];
-  }
 }

@@ -1,7 +1,7 @@
 import { closeSync, openSync } from 'node:fs';
 import { LRUCache } from 'lru-cache';
 import { statDescriptor } from './attributes.ts';
-import type { Pin } from './inodes.ts';
+import type { Pin } from './pin.ts';
 
 /** A file opened for its data. */
 export interface OpenFile {

@@ -11,7 +11,7 @@ import { Nfsstat3 } from '../status.ts';
 import { Access3, type Fattr3, Ftype3 } from '../types.ts';
 import { toFattr3 } from './attributes.ts';
 import { Nfs3Failure } from './errno.ts';
-import { entryPath, type Pin } from './inodes.ts';
+import { entryPath, type Pin } from './pin.ts';
 import {
   answer,
   attributesIfKnown,

@@ -9,7 +9,7 @@ import { Nfsstat3 } from '../status.ts';
 import { Access3, type Diropargs3, type Fattr3, type Filename, Ftype3 } from '../types.ts';
 import { toFattr3, toWccData } from './attributes.ts';
 import { Nfs3Failure } from './errno.ts';
-import { type Entry, entryPath, type Pin } from './inodes.ts';
+import { type Entry, entryPath, type Pin } from './pin.ts';
 import {
   answer,
   attributesIfKnown,

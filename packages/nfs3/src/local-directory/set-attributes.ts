@@ -4,7 +4,7 @@ import { actsAsOwner, callerUid, inGroup, mayWrite } from '../permissions.ts';
 import { Nfsstat3 } from '../status.ts';
 import { type Fattr3, Ftype3, type Nfstime3, type Sattr3, type SetTime } from '../types.ts';
 import { Nfs3Failure } from './errno.ts';
-import type { Pin } from './inodes.ts';
+import type { Pin } from './pin.ts';
 import { checkRegular, type WritableTree } from './tree.ts';
 
 export const S_ISUID = 0o4000;

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { closeSync, constants, fsync as fsyncAsync, openSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { Ftype3, type Verf3 } from '../types.ts';
-import type { Pin } from './inodes.ts';
+import type { Pin } from './pin.ts';
 import type { OpenFiles } from './open-files.ts';
 import type { Tree } from './tree.ts';
 

@@ -2,7 +2,8 @@ import { Nfsstat3, type Nfsstat3Error } from '../status.ts';
 import { type Fattr3, type Filehandle, type Filename, Ftype3, NAME_MAX } from '../types.ts';
 import { statDescriptor, toFattr3 } from './attributes.ts';
 import { Nfs3Failure, statusOf } from './errno.ts';
-import type { Inodes, Pin } from './inodes.ts';
+import type { Inodes } from './inodes.ts';
+import type { Pin } from './pin.ts';
 import type { OpenFiles } from './open-files.ts';
 import type { StableStorage } from './stable-storage.ts';
 
