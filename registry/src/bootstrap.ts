@@ -5,9 +5,9 @@ import { sleep, type Clock } from './clock.ts';
 import { messageOf } from './errors.ts';
 import type { KadRouting } from './kad-routing.ts';
 
-const DIAL_TIMEOUT_MS = 4000;
+const DIAL_TIMEOUT_MS = 3000;
 /** How long after a dial the peer may take to enter the routing table (identify, kad's ping). */
-const ADMISSION_MS = 3000;
+const ADMISSION_MS = 2000;
 const FIRST_RETRY_MS = 1000;
 const MAX_RETRY_MS = 30_000;
 

@@ -22,7 +22,13 @@ export type {
   RetiredVersion,
 } from './publisher.ts';
 export { createResolver } from './resolver.ts';
-export type { Resolution, ResolvedServer, ResolveOptions, Resolver } from './resolver.ts';
+export type {
+  NewestRecord,
+  Resolution,
+  ResolvedServer,
+  ResolveOptions,
+  Resolver,
+} from './resolver.ts';
 export { countSharers, holdLease } from './sharer-lease.ts';
 export type { SharerLease, VersionRef } from './sharer-lease.ts';
 export { announceServer } from './server-announcement.ts';

@@ -135,8 +135,15 @@ class KeyedPublisher implements Publisher {
         'no other registry node answers: nobody would see what is published now',
       );
     }
+    const interrupted = (await this.#marks.list(appliance)).includes(version);
     await this.#marks.set(appliance, version);
-    await Promise.all(servers.map((address) => this.#verify(address, version)));
+    try {
+      await Promise.all(servers.map((address) => this.#verify(address, version)));
+    } catch (error) {
+      // Nothing was announced by this attempt; an earlier one may have.
+      if (!interrupted) await this.#marks.clear(appliance, version);
+      throw error;
+    }
     const now = this.#init.node.clock.now();
     const validUntil = now + (request.validForSeconds ?? DEFAULT_VALIDITY_SECONDS) * 1000;
     await this.#endorse(appliance, version, servers, validUntil);

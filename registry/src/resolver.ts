@@ -38,8 +38,21 @@ export interface ResolveOptions {
   readonly channel?: string;
 }
 
+/** What an appliance's publisher says. */
+export interface NewestRecord {
+  readonly latest: Latest;
+  /** As in `Resolution`. */
+  readonly staleSince?: Date;
+}
+
 /** Finds versions and servers through the DHT. */
 export interface Resolver {
+  /**
+   * The newest record alone, whether or not any server has a version of it.
+   *
+   * @throws as `resolve`, but for VERSION_NOT_FOUND and NO_SERVERS
+   */
+  latest(appliance: string): Promise<NewestRecord>;
   /**
    * @throws RegistryError APPLIANCE_NOT_FOUND (nobody has published it), VERSION_NOT_FOUND,
    *   NO_SERVERS, REGISTRY_UNREACHABLE (and there is no earlier answer), INVALID_APPLIANCE_ID
@@ -54,6 +67,10 @@ export interface Resolver {
  */
 export function createResolver(node: RegistryNode): Resolver {
   return {
+    async latest(appliance) {
+      parseApplianceId(appliance);
+      return currentLatest(node, appliance);
+    },
     async resolve(appliance, options = {}) {
       parseApplianceId(appliance);
       if (options.version !== undefined) checkVersion(options.version);
@@ -73,12 +90,7 @@ export function createResolver(node: RegistryNode): Resolver {
   };
 }
 
-interface CurrentLatest {
-  latest: Latest;
-  staleSince?: Date;
-}
-
-async function currentLatest(node: RegistryNode, appliance: string): Promise<CurrentLatest> {
+async function currentLatest(node: RegistryNode, appliance: string): Promise<NewestRecord> {
   const { tables, store, clock } = node;
   const confirmedKey = `confirmed/${appliance}`;
   let failure: RegistryError;

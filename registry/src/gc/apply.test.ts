@@ -147,6 +147,7 @@ describe('publish and gc', () => {
     assert.equal(latest.version, 'v2');
     const { entries } = await twin.clock.until(client.tables.getServers(appliance, 'v3'));
     assert.deepEqual(entries, []);
+    assert.deepEqual(await scene.publisher.inFlight(appliance), [], 'it did not begin');
   });
 
   it('publishing the same again refreshes it', async () => {

@@ -38,10 +38,17 @@ export class Libp2pTransport implements PeerTransport {
     request: RequestOf<O>,
     timeoutMs: number,
   ): Promise<ResponseOf<O>> {
-    const started = this.#clock.now();
-    const stream = await this.#streamTo(peer, timeoutMs);
-    const left = Math.max(1, timeoutMs - (this.#clock.now() - started));
-    return stream.request(request, left);
+    const deadline = this.#clock.now() + timeoutMs;
+    const kept = this.#streams.has(peer.id);
+    try {
+      return await this.#requestBy(deadline, peer, request);
+    } catch (error) {
+      // A kept stream may have ended unnoticed, e.g. idle for long or with the peer restarted.
+      // Every request can be repeated, so that a fresh stream decides whether the peer is gone.
+      const ended = error instanceof RegistryError && error.code === 'PEER_UNREACHABLE';
+      if (!kept || !ended) throw error;
+      return this.#requestBy(deadline, peer, request);
+    }
   }
 
   async close(): Promise<void> {
@@ -50,21 +57,30 @@ export class Libp2pTransport implements PeerTransport {
     for (const stream of streams) if (stream.status === 'fulfilled') stream.value.close();
   }
 
+  async #requestBy<O extends Operation>(
+    deadline: number,
+    peer: Peer,
+    request: RequestOf<O>,
+  ): Promise<ResponseOf<O>> {
+    const left = (): number => Math.max(1, deadline - this.#clock.now());
+    const stream = await this.#streamTo(peer, left());
+    return stream.request(request, left());
+  }
+
   async #streamTo(peer: Peer, timeoutMs: number): Promise<RequestStream> {
     const kept = this.#streams.get(peer.id);
-    if (kept !== undefined) {
-      const stream = await kept;
-      if (stream.isOpen) return stream;
-      // Only the first to notice takes it out; the others find its successor.
-      if (this.#streams.get(peer.id) === kept) this.#streams.delete(peer.id);
-      return this.#streamTo(peer, timeoutMs);
-    }
+    if (kept !== undefined) return kept;
     const opening = this.#open(peer, timeoutMs);
+    const forget = (): void => {
+      if (this.#streams.get(peer.id) === opening) this.#streams.delete(peer.id);
+    };
     this.#streams.set(peer.id, opening);
     try {
-      return await opening;
+      const stream = await opening;
+      stream.onEnd(forget);
+      return stream;
     } catch (error) {
-      if (this.#streams.get(peer.id) === opening) this.#streams.delete(peer.id);
+      forget();
       throw error;
     }
   }

@@ -139,6 +139,17 @@ describe('a node under hostile bytes', () => {
     assert.equal(streams.filter(({ protocol }) => protocol === REGISTRY_PROTOCOL).length, 1);
     await transport.close();
   });
+
+  it('is asked again on a fresh stream when the kept one has ended', async () => {
+    const transport = new Libp2pTransport(attacker, systemClock);
+    const peer = { id: node.peerId, addresses: node.addresses() };
+    await transport.request<'find-node'>(peer, findNode, 2000);
+    for (const stream of attacker.getConnections().flatMap((connection) => connection.streams)) {
+      if (stream.protocol === REGISTRY_PROTOCOL) stream.abort(new Error('cut'));
+    }
+    assert.deepEqual(await transport.request<'find-node'>(peer, findNode, 2000), { closer: [] });
+    await transport.close();
+  });
 });
 
 describe('a peer that answers badly', () => {

@@ -25,6 +25,7 @@ export class RequestStream {
   readonly #peerId: string;
   readonly #clock: Clock;
   readonly #waiting = new Map<number, Waiting>();
+  readonly #endListeners: (() => void)[] = [];
   #nextId = 1;
   #failure: RegistryError | undefined;
 
@@ -48,9 +49,10 @@ export class RequestStream {
     stream.addEventListener('close', ended);
   }
 
-  /** False once the stream has ended: open another one. */
-  get isOpen(): boolean {
-    return this.#failure === undefined && this.#stream.status === 'open';
+  /** Calls `listener` once the stream can carry no more requests; at once if that is so already. */
+  onEnd(listener: () => void): void {
+    if (this.#failure === undefined) this.#endListeners.push(listener);
+    else listener();
   }
 
   /** @throws as `PeerTransport.request` */
@@ -130,6 +132,8 @@ export class RequestStream {
     if (this.#failure !== undefined) return;
     const failure = new RegistryError(code, message);
     this.#failure = failure;
+    // Forgotten first: who is rejected here and asks again must find a fresh stream.
+    for (const listener of this.#endListeners) listener();
     for (const waiting of [...this.#waiting.values()]) waiting.reject(failure);
   }
 }
