@@ -2,6 +2,7 @@ import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { parseApplianceId } from '../appliance-id.ts';
 import type { RegistryNode } from '../node.ts';
 import type { Latest } from '../records/latest.ts';
+import { createResolver } from '../resolver.ts';
 import {
   applianceAnswerSchema,
   applianceParams,
@@ -9,12 +10,13 @@ import {
   versionsSchema,
 } from './appliance-schemas.ts';
 import { knownAppliances } from './known-appliances.ts';
-import { newestRecord } from './newest-record.ts';
 import { responses } from './responses.ts';
-import { isoTime } from './schemas.ts';
+import { isoTime, isoTimeOf } from './schemas.ts';
 
 /** Which appliances there are, and which versions of them. */
 export function applianceRoutes(node: RegistryNode): FastifyPluginAsyncZod {
+  const resolver = createResolver(node);
+
   return async (app) => {
     app.get(
       '/appliances',
@@ -45,7 +47,7 @@ export function applianceRoutes(node: RegistryNode): FastifyPluginAsyncZod {
         },
       },
       async ({ params: { appliance } }) => {
-        const { latest, staleSince } = await newestRecord(node, appliance);
+        const { latest, staleSince } = await resolver.latest(appliance);
         const { version, seq, channels } = latest;
         return {
           appliance,
@@ -55,7 +57,7 @@ export function applianceRoutes(node: RegistryNode): FastifyPluginAsyncZod {
           ...times(latest),
           channels,
           versions: versionsOf(latest),
-          staleSince,
+          staleSince: isoTimeOf(staleSince),
         };
       },
     );
@@ -72,8 +74,8 @@ export function applianceRoutes(node: RegistryNode): FastifyPluginAsyncZod {
         },
       },
       async ({ params: { appliance } }) => {
-        const { latest, staleSince } = await newestRecord(node, appliance);
-        return { appliance, versions: versionsOf(latest), staleSince };
+        const { latest, staleSince } = await resolver.latest(appliance);
+        return { appliance, versions: versionsOf(latest), staleSince: isoTimeOf(staleSince) };
       },
     );
   };

@@ -5,7 +5,6 @@ import { formatServerAddress } from '../records/server-address.ts';
 import { createResolver, type Resolution } from '../resolver.ts';
 import { countSharers } from '../sharer-lease.ts';
 import { serversSchema, sharersSchema, versionParams } from './appliance-schemas.ts';
-import { newestRecord } from './newest-record.ts';
 import { ProblemError } from './problem.ts';
 import { responses } from './responses.ts';
 import { isoTimeOf } from './schemas.ts';
@@ -49,7 +48,7 @@ export function versionRoutes(node: RegistryNode): FastifyPluginAsyncZod {
         },
       },
       async ({ params: { appliance, version } }) => {
-        const { latest } = await newestRecord(node, appliance);
+        const { latest } = await resolver.latest(appliance);
         const kept = latest.history.some((entry) => entry.version === version);
         const { count, complete, sharers } = await countSharers(node, { appliance, version });
         if (!kept && complete && count === 0) {
