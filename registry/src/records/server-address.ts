@@ -9,7 +9,10 @@ const port = z.int().min(1).max(65_535);
 
 export const serverAddressSchema = z.strictObject({
   /** A host name or an IP address, without brackets. */
-  host: z.string().regex(/^[A-Za-z0-9._:-]{1,253}$/, 'not a host name or IP address'),
+  host: z
+    .string()
+    .regex(/^[A-Za-z0-9._:-]{1,253}$/, 'not a host name or IP address')
+    .refine((host) => !host.includes(':') || isIPv6(host), 'not an IPv6 address'),
   /** The TCP port of NFS. */
   port,
   /** The TCP port of MOUNT when it is neither on `port` nor to be asked of a portmapper. */
