@@ -10,7 +10,7 @@ const healthSchema = z
   .object({
     status: z.enum(['ok', 'alone', 'cut-off']).meta({
       description:
-        'ok: part of a network. alone: never told of another node, and a complete registry by itself. cut-off: reaches none of the nodes it was told of.',
+        'ok: part of a network. alone: told of no other node; a server is a complete registry by itself. cut-off: reaches none of the nodes it was told of.',
     }),
     peerId: peerIdSchema,
     mode: modeSchema,
