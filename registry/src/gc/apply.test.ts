@@ -9,6 +9,7 @@ import { PublishMarks } from '../publish-marks.ts';
 import { createResolver } from '../resolver.ts';
 import { announceServer } from '../server-announcement.ts';
 import { countSharers, holdLease, type SharerLease } from '../sharer-lease.ts';
+import { patiently } from '../twin/patiently.ts';
 import { createTwinNetwork, type TwinNetwork } from '../twin/twin-network.ts';
 import type { TwinNode } from '../twin/twin-node.ts';
 import { applyGc } from './apply.ts';
@@ -47,16 +48,19 @@ describe('publish and gc', () => {
     const appliance = publisher.applianceId('debian');
     // Marks are real files: their promises need more than virtual time.
     const publish = (version: string) =>
-      patiently(twin, publisher.publish({ name: 'debian', version, servers: [address] }));
+      patiently(twin.clock, publisher.publish({ name: 'debian', version, servers: [address] }));
     const plan = async () =>
-      planGc(await patiently(twin, readGcWorld(node, publisher, appliance)), policy);
+      planGc(await patiently(twin.clock, readGcWorld(node, publisher, appliance)), policy);
     await publish('v1');
     await publish('v2');
     return { twin, client, publisher, appliance, stateDir, plan, publish };
   }
 
   const apply = ({ twin, publisher }: Scene, plan: ReturnType<typeof planGc>) =>
-    patiently(twin, applyGc({ node: twin.nodes[0]!, publisher, plan, policy, leaseTtlSeconds }));
+    patiently(
+      twin.clock,
+      applyGc({ node: twin.nodes[0]!, publisher, plan, policy, leaseTtlSeconds }),
+    );
 
   it('keeps a version as long as it has a sharer, and retires it afterwards', async () => {
     const scene = await setUp();
@@ -90,7 +94,7 @@ describe('publish and gc', () => {
       if (record?.payload.history.length !== 1) return whenRetired();
       return holdLease(client, { appliance, version: 'v1', ttlSeconds: leaseTtlSeconds });
     };
-    const lease = await patiently(twin, whenRetired());
+    const lease = await patiently(twin.clock, whenRetired());
     assert.deepEqual(await running, { deletable: [], resurrected: ['v1'] });
     const again = createResolver(client).resolve(appliance, { version: 'v1' });
     const { servers, latest } = await twin.clock.until(again);
@@ -197,17 +201,3 @@ describe('publish and gc', () => {
     assert.equal(await count(), 0);
   });
 });
-
-/** As `clock.until`, for work that waits for files too: gives real time to what needs it. */
-async function patiently<T>(twin: TwinNetwork, work: Promise<T>): Promise<T> {
-  const state = { done: false };
-  const finished = work.finally(() => {
-    state.done = true;
-  });
-  finished.catch(() => undefined);
-  while (!state.done) {
-    await new Promise((resolve) => setTimeout(resolve, 1));
-    await twin.clock.advance(200);
-  }
-  return finished;
-}
