@@ -5,12 +5,14 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import {
+  failure,
   type Filehandle,
   listDirectory,
   Mountstat3,
   type Nfs3Service,
   Nfsstat3,
   pathNames,
+  refusals,
   walk,
 } from '@rowfs/nfs3';
 import { pino } from 'pino';
@@ -288,6 +290,103 @@ describe('failover', () => {
     failover.setServers([b, a]);
     assert.equal((await read(failover, file)).toString(), 'deep');
     assert.equal(failover.status()[0]?.lastError?.code, 'WRONG_ANSWER');
+  });
+
+  it('takes an I/O error for the truth only when every server has it', async () => {
+    const source = await image();
+    const [a, b] = [await bench.serve(source), await bench.serve(await bench.copyOf(source))];
+    const bad = new Set([a.port]);
+    const openServer: OpenServer = (server) => {
+      const service = openTestServer(server);
+      return {
+        ...service,
+        read: async (args, callCtx) =>
+          bad.has(server.port ?? 0) ? failure('read', Nfsstat3.IO) : service.read(args, callCtx),
+      };
+    };
+    const failover = await failoverOf([a], { openServer });
+    const file = await find(failover, '/big');
+    assert.equal((await failover.read({ file, offset: 0, count: 10 }, ctx)).status, Nfsstat3.IO);
+    assert.equal(failover.status()[0]?.state, 'healthy');
+    failover.setServers([a, b]);
+    assert.ok((await read(failover, file)).length > 0);
+    assert.match(failover.status()[0]?.lastError?.message ?? '', /NFS3ERR_IO/);
+    bad.add(b.port);
+    const failures = failover.status().map((server) => server.failures);
+    assert.equal((await failover.read({ file, offset: 0, count: 10 }, ctx)).status, Nfsstat3.IO);
+    assert.deepEqual(
+      failover.status().map((server) => server.failures),
+      failures,
+    );
+  });
+
+  it('walks again to a file of which the server has forgotten the handle', async () => {
+    const server = await bench.serve(await image());
+    const given = new Set<string>();
+    const forgotten = new Set<string>();
+    const openServer: OpenServer = (which) => {
+      const service = openTestServer(which);
+      // Forgotten until it is looked up again.
+      const isForgotten = (handle: Filehandle): boolean =>
+        forgotten.delete(Buffer.from(handle).toString('hex'));
+      return {
+        ...service,
+        lookup: async (args, callCtx) => {
+          if (isForgotten(args.what.dir)) return failure('lookup', Nfsstat3.STALE);
+          const result = await service.lookup(args, callCtx);
+          if (result.status === Nfsstat3.OK) given.add(Buffer.from(result.object).toString('hex'));
+          return result;
+        },
+        read: async (args, callCtx) =>
+          isForgotten(args.file) ? failure('read', Nfsstat3.STALE) : service.read(args, callCtx),
+      };
+    };
+    const failover = await failoverOf([server], { openServer });
+    const file = await find(failover, '/etc/deep/file');
+    assert.equal(given.size, 3);
+    for (const handle of given) forgotten.add(handle);
+    assert.equal((await read(failover, file)).toString(), 'deep');
+    assert.equal(forgotten.size, 0);
+    assert.equal(failover.status()[0]?.failures, 0);
+  });
+
+  it('lists a directory on a server without READDIRPLUS, links included', async () => {
+    const source = await image();
+    await link(join(source, 'big'), join(source, 'also-big'));
+    const openServer: OpenServer = (server) => ({
+      ...openTestServer(server),
+      ...refusals(Nfsstat3.NOTSUPP, ['readdirplus']),
+    });
+    const failover = await failoverOf([await bench.serve(source)], { openServer });
+    const entries = await Array.fromAsync(listDirectory(failover, await rootOf(failover), ctx));
+    const fileids = new Map(entries.map(({ name, fileid: id }) => [name, id]));
+    assert.deepEqual([...fileids.keys()].sort(), ['also-big', 'big', 'etc']);
+    assert.equal(fileids.get('big'), fileids.get('also-big'));
+    const plain = await failover.readdir(
+      { dir: await rootOf(failover), cookie: 0n, cookieverf: 0n, count: 4_096 },
+      ctx,
+    );
+    assert.ok(plain.status === Nfsstat3.OK);
+    for (const { name, fileid: id } of plain.entries)
+      if (fileids.has(name)) assert.equal(id, fileids.get(name));
+  });
+
+  it('gives a call up with its caller, and blames no server for it', async () => {
+    const server = await bench.serve(await image());
+    const failover = await failoverOf([server]);
+    const file = await find(failover, '/big');
+    const caller = new AbortController();
+    const reading = failover.read(
+      { file, offset: 0, count: 10 },
+      { ...ctx, signal: caller.signal },
+    );
+    caller.abort(new Error('gone'));
+    await assert.rejects(reading, /gone/);
+    assert.equal(failover.status()[0]?.failures, 0);
+    await server.stop();
+    const held = failover.read({ file, offset: 0, count: 10 }, ctx);
+    await failover.close();
+    assert.equal((await held).status, Nfsstat3.JUKEBOX);
   });
 
   it('refuses to change anything', async () => {

@@ -72,13 +72,15 @@ export interface Failover extends Nfs3Service {
 export async function createFailover(options: FailoverOptions): Promise<Failover> {
   const table = await PathTable.open(options.pathTableDirectory, options.logger);
   const replicas = new ReplicaSet(options);
-  const service = failoverService(table, new HeldCalls(replicas, options.timings.holdMs));
+  const calls = new HeldCalls(replicas, options.timings.holdMs);
+  const service = failoverService(table, calls);
   return {
     ...service,
     ready: (signal) => replicas.ready(signal),
     setServers: (servers) => replicas.setServers(servers),
     status: () => replicas.status(),
     close: async () => {
+      calls.close();
       await replicas.close();
       await table.close();
     },

@@ -57,6 +57,7 @@ type Settled<T> = Attempt & ({ readonly result: T } | { readonly error: unknown 
 export class HeldCalls {
   readonly #replicas: ReplicaSet;
   readonly #holdMs: number;
+  readonly #running = new Set<{ end(): void }>();
 
   constructor(replicas: ReplicaSet, holdMs: number) {
     this.#replicas = replicas;
@@ -70,7 +71,17 @@ export class HeldCalls {
     options: CallOptions<T> = {},
   ): Promise<Held<T>> {
     const call = new HeldCall(this.#replicas, ask, ctx, options);
-    return call.run(performance.now() + this.#holdMs);
+    this.#running.add(call);
+    try {
+      return await call.run(performance.now() + this.#holdMs);
+    } finally {
+      this.#running.delete(call);
+    }
+  }
+
+  /** Ends all calls that are held, without an answer. */
+  close(): void {
+    for (const call of this.#running) call.end();
   }
 }
 
@@ -85,6 +96,7 @@ class HeldCall<T extends { readonly status: number }> {
   readonly #asked = new Set<MountedTree>();
   readonly #settled: Settled<T>[] = [];
   readonly #doubted: Settled<T>[] = [];
+  #isEnded = false;
   #wake: () => void = () => undefined;
 
   constructor(
@@ -98,6 +110,11 @@ class HeldCall<T extends { readonly status: number }> {
     this.#ctx = ctx;
     this.#isDoubtful = isDoubtful;
     this.#only = only;
+  }
+
+  end(): void {
+    this.#isEnded = true;
+    this.#wake();
   }
 
   async run(deadline: number): Promise<Held<T>> {
@@ -121,6 +138,9 @@ class HeldCall<T extends { readonly status: number }> {
           if (performance.now() >= deadline) return 'no-answer';
         }
         await this.#untilSomethingHappens(deadline, wantsAnother);
+        // An attempt that was aborted with its call says nothing of the server.
+        signal.throwIfAborted();
+        if (this.#isEnded) return 'no-answer';
         for (const settled of this.#settled.splice(0)) {
           const answer = this.#judge(settled);
           if (answer !== undefined) return answer;
