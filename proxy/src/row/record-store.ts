@@ -1,4 +1,19 @@
+import { statfs } from 'node:fs/promises';
 import { open, type RootDatabase } from 'lmdb';
+
+/** With less than this free, a failed commit is taken for a full disk. */
+const FULL_DISK_BYTES = 256 * 1024;
+
+/** A transaction that did not get to the disk; `code` as the file system's own errors have it. */
+export class RecordStoreError extends Error {
+  override readonly name = 'RecordStoreError';
+  readonly code: 'ENOSPC' | 'EIO';
+
+  constructor(code: 'ENOSPC' | 'EIO', message: string, options: ErrorOptions) {
+    super(`${message}: ${code}`, options);
+    this.code = code;
+  }
+}
 
 /** Values by key; undefined for a key that is removed. */
 export type Writes = ReadonlyMap<string, Buffer | undefined>;
@@ -14,6 +29,7 @@ export type Writes = ReadonlyMap<string, Buffer | undefined>;
  * all who wait are told, `onLoss` is called once, and the store stands where the disk stands.
  */
 export class RecordStore {
+  readonly #path: string;
   readonly #db: RootDatabase<Buffer, Buffer>;
   readonly #onLoss: (error: unknown) => void;
   #next = new Map<string, Buffer | undefined>();
@@ -22,7 +38,10 @@ export class RecordStore {
   #committingDurable: Promise<void> | undefined;
 
   constructor(path: string, onLoss: (error: unknown) => void) {
-    this.#db = open<Buffer, Buffer>({ path, encoding: 'binary', keyEncoding: 'binary' });
+    this.#path = path;
+    // Batches are made here; lmdb's own, by turn of the event loop, leave rejections that nobody sees.
+    const encodings = { encoding: 'binary', keyEncoding: 'binary' } as const;
+    this.#db = open<Buffer, Buffer>({ path, ...encodings, eventTurnBatching: false });
     this.#onLoss = onLoss;
   }
 
@@ -88,13 +107,32 @@ export class RecordStore {
   }
 
   async #write(writes: Writes): Promise<void> {
-    await this.#db.transaction(() => {
-      for (const [key, value] of writes) {
-        const binaryKey = Buffer.from(key, 'latin1');
-        if (value === undefined) void this.#db.remove(binaryKey);
-        else void this.#db.put(binaryKey, value);
-      }
+    try {
+      // Not transaction(): after one commit that failed, its promises are never settled again.
+      await this.#db.batch(() => {
+        for (const [key, value] of writes) {
+          const binaryKey = Buffer.from(key, 'latin1');
+          // Their promises are the batch's own.
+          if (value === undefined) void this.#db.remove(binaryKey);
+          else void this.#db.put(binaryKey, value);
+        }
+      });
+      await this.#db.flushed;
+    } catch (error) {
+      throw await this.#explain(error);
+    }
+  }
+
+  /** lmdb tells a full disk as EIO, and the reason of a failed commit as a promise of its own. */
+  async #explain(error: unknown): Promise<RecordStoreError> {
+    let cause = error;
+    if (error instanceof Error && 'commitError' in error) {
+      cause = await Promise.resolve(error.commitError).catch((reason: unknown) => reason);
+    }
+    const disk = await statfs(this.#path);
+    const full = disk.bavail * disk.bsize < FULL_DISK_BYTES;
+    return new RecordStoreError(full ? 'ENOSPC' : 'EIO', `cannot write to ${this.#path}`, {
+      cause,
     });
-    await this.#db.flushed;
   }
 }

@@ -1,0 +1,423 @@
+import assert from 'node:assert/strict';
+import fc from 'fast-check';
+import {
+  type Fattr3,
+  type Filehandle,
+  Ftype3,
+  Nfsstat3,
+  nfsstat3Name,
+  StableHow,
+  UNCHANGED,
+} from '@rowfs/nfs3';
+import { asRoot as ctx, type Overlaid } from './overlaid.ts';
+
+const NAMES = ['a', 'b', 'c', 'd', 'h', 's', 'dir', 'sub', 'new', 'other'] as const;
+
+const name = fc.constantFrom(...NAMES);
+/** Which of the objects that there ever were, modulo their number. */
+const nth = fc.nat(63);
+const offset = fc.oneof(fc.nat(12_000), fc.constantFrom(0, 4095, 4096, 8192, 10_000));
+const length = fc.oneof(fc.nat(9000), fc.constantFrom(1, 4096, 8192));
+
+/** Operations by what they act on; directories and objects are numbers of the model's. */
+export const operations = fc.oneof(
+  fc.record({ type: fc.constant('create'), dir: nth, name }),
+  fc.record({ type: fc.constant('mkdir'), dir: nth, name }),
+  fc.record({ type: fc.constant('symlink'), dir: nth, name }),
+  fc.record({ type: fc.constant('remove'), dir: nth, name }),
+  fc.record({ type: fc.constant('rmdir'), dir: nth, name }),
+  fc.record({ type: fc.constant('rename'), dir: nth, name, toDir: nth, toName: name }),
+  fc.record({ type: fc.constant('link'), object: nth, dir: nth, name }),
+  fc.record({
+    type: fc.constant('write'),
+    object: nth,
+    offset,
+    length,
+    fill: fc.integer({ min: 1, max: 255 }),
+    stable: fc.constantFrom(...Object.values(StableHow)),
+  }),
+  fc.record({ type: fc.constant('truncate'), object: nth, size: offset }),
+  fc.record({ type: fc.constant('commit'), object: nth }),
+  fc.record({ type: fc.constant('chmod'), object: nth, mode: fc.nat(0o777) }),
+  fc.record({ type: fc.constant('restart') }),
+  fc.record({ type: fc.constant('crash') }),
+);
+export type Operation = typeof operations extends fc.Arbitrary<infer T> ? T : never;
+
+/** A file, directory or symbolic link of the model. */
+interface Inode {
+  readonly kind: 'file' | 'directory' | 'symlink';
+  handle: Filehandle;
+  fileid: bigint;
+  mode: number;
+  names: number;
+  content: Buffer;
+  /** What a crash may bring back. */
+  stable: Buffer;
+  readonly children: Map<string, Inode>;
+  parent: Inode | undefined;
+}
+
+/** A file system in memory: what the overlay should do, in the simplest way to say it. */
+export class Model {
+  readonly #inodes: Inode[] = [];
+
+  /** Takes over what the subject shows at first. */
+  async adopt(subject: Overlaid): Promise<void> {
+    const known = new Map<bigint, Inode>();
+    const visit = async (handle: Filehandle, parent: Inode | undefined): Promise<Inode> => {
+      const attributes = await attributesOf(subject, handle);
+      assert.ok(attributes !== undefined);
+      const seen = known.get(attributes.fileid);
+      if (seen !== undefined) {
+        seen.names += 1;
+        return seen;
+      }
+      const inode = this.#add(kindOf(attributes), handle, attributes, parent);
+      known.set(attributes.fileid, inode);
+      if (inode.kind === 'file') inode.content = inode.stable = await contentOf(subject, handle);
+      if (inode.kind === 'directory') {
+        for (const [child, childHandle] of await listOf(subject, handle)) {
+          inode.children.set(child, await visit(childHandle, inode));
+        }
+      }
+      return inode;
+    };
+    await visit(subject.root, undefined);
+  }
+
+  /** Does one operation on both; they must answer the same status. */
+  async step(subject: Overlaid, operation: Operation): Promise<void> {
+    const { status, apply } = this.#predict(operation);
+    const result = await perform(
+      subject,
+      operation,
+      (n) => this.#nth(n).handle,
+      (n) => this.#dir(n).handle,
+    );
+    assert.equal(nfsstat3Name(result.status), nfsstat3Name(status), JSON.stringify(operation));
+    if (status === Nfsstat3.OK) {
+      const made = 'obj' in result ? result.obj : undefined;
+      const attributes = made === undefined ? undefined : await attributesOf(subject, made);
+      apply(made, attributes);
+    }
+  }
+
+  /** Both trees are the same, seen from the root and by every handle there ever was. */
+  async check(subject: Overlaid): Promise<void> {
+    for (const inode of this.#inodes) {
+      const attributes = await attributesOf(subject, inode.handle);
+      if (inode.names === 0) {
+        assert.equal(attributes, undefined, 'a removed object is still there');
+        continue;
+      }
+      assert.ok(attributes !== undefined, 'a handle went stale');
+      assert.deepEqual(
+        {
+          kind: kindOf(attributes),
+          fileid: attributes.fileid,
+          mode: attributes.mode & 0o7777,
+          nlink: attributes.nlink,
+        },
+        { kind: inode.kind, fileid: inode.fileid, mode: inode.mode, nlink: nlinkOf(inode) },
+      );
+      if (inode.kind === 'file') {
+        assert.equal(attributes.size, inode.content.length);
+        assertSameBytes(await contentOf(subject, inode.handle), inode.content);
+      }
+      if (inode.kind === 'directory') {
+        const listed = await listOf(subject, inode.handle);
+        assert.deepEqual([...listed.keys()].sort(), [...inode.children.keys()].sort());
+        for (const [child, handle] of listed) {
+          assert.deepEqual(Buffer.from(handle), Buffer.from(inode.children.get(child)!.handle));
+        }
+      }
+    }
+  }
+
+  /** After a crash: of each byte that was not committed, the old or the new one is right. */
+  async adoptUnstable(subject: Overlaid): Promise<void> {
+    for (const inode of this.#inodes) {
+      if (inode.kind !== 'file' || inode.names === 0) continue;
+      const actual = await contentOf(subject, inode.handle);
+      const { content, stable } = inode;
+      assert.ok([content.length, stable.length].includes(actual.length), 'a size from nowhere');
+      for (let i = 0; i < actual.length; i += 1) {
+        const right = actual[i] === (content[i] ?? 0) || actual[i] === (stable[i] ?? 0);
+        assert.ok(right, `byte ${i} is neither what was written nor what was there`);
+      }
+      inode.content = inode.stable = actual;
+    }
+  }
+
+  #predict(op: Operation): {
+    status: Nfsstat3;
+    apply: (handle: Filehandle | undefined, attributes: Fattr3 | undefined) => void;
+  } {
+    const refuse = (status: Nfsstat3): { status: Nfsstat3; apply: () => void } => ({
+      status,
+      apply: () => undefined,
+    });
+    const accept = (
+      apply: (handle: Filehandle | undefined, attributes: Fattr3 | undefined) => void,
+    ): ReturnType<Model['#predict']> => ({ status: Nfsstat3.OK, apply });
+
+    switch (op.type) {
+      case 'create':
+      case 'mkdir':
+      case 'symlink': {
+        const dir = this.#dir(op.dir);
+        if (dir.names === 0) return refuse(Nfsstat3.STALE);
+        if (dir.children.has(op.name)) return refuse(Nfsstat3.EXIST);
+        return accept((handle, attributes) => {
+          assert.ok(handle !== undefined && attributes !== undefined);
+          dir.children.set(op.name, this.#add(kindOf(attributes), handle, attributes, dir));
+        });
+      }
+      case 'remove':
+      case 'rmdir': {
+        const dir = this.#dir(op.dir);
+        if (dir.names === 0) return refuse(Nfsstat3.STALE);
+        const child = dir.children.get(op.name);
+        if (child === undefined) return refuse(Nfsstat3.NOENT);
+        if (op.type === 'remove' && child.kind === 'directory') return refuse(Nfsstat3.ISDIR);
+        if (op.type === 'rmdir' && child.kind !== 'directory') return refuse(Nfsstat3.NOTDIR);
+        if (op.type === 'rmdir' && child.children.size > 0) return refuse(Nfsstat3.NOTEMPTY);
+        return accept(() => {
+          dir.children.delete(op.name);
+          child.names -= 1;
+        });
+      }
+      case 'rename': {
+        const from = this.#dir(op.dir);
+        const to = this.#dir(op.toDir);
+        if (from.names === 0) return refuse(Nfsstat3.STALE);
+        const moved = from.children.get(op.name);
+        if (moved === undefined) return refuse(Nfsstat3.NOENT);
+        if (to.names === 0) return refuse(Nfsstat3.STALE);
+        const replaced = to.children.get(op.toName);
+        if (replaced === moved) return accept(() => undefined);
+        for (let dir: Inode | undefined = to; dir !== undefined; dir = dir.parent) {
+          if (dir === moved) return refuse(Nfsstat3.INVAL);
+        }
+        if (replaced !== undefined) {
+          if (moved.kind === 'directory' && replaced.kind !== 'directory') {
+            return refuse(Nfsstat3.NOTDIR);
+          }
+          if (moved.kind !== 'directory' && replaced.kind === 'directory') {
+            return refuse(Nfsstat3.ISDIR);
+          }
+          if (replaced.children.size > 0) return refuse(Nfsstat3.NOTEMPTY);
+        }
+        return accept(() => {
+          if (replaced !== undefined) replaced.names -= 1;
+          from.children.delete(op.name);
+          to.children.set(op.toName, moved);
+          if (moved.kind === 'directory') moved.parent = to;
+        });
+      }
+      case 'link': {
+        const object = this.#nth(op.object);
+        const dir = this.#dir(op.dir);
+        if (object.names === 0) return refuse(Nfsstat3.STALE);
+        if (object.kind === 'directory') return refuse(Nfsstat3.ISDIR);
+        if (dir.names === 0) return refuse(Nfsstat3.STALE);
+        if (dir.children.has(op.name)) return refuse(Nfsstat3.EXIST);
+        return accept(() => {
+          dir.children.set(op.name, object);
+          object.names += 1;
+        });
+      }
+      case 'write': {
+        const object = this.#nth(op.object);
+        const refusal = refusalOfData(object);
+        if (refusal !== undefined) return refuse(refusal);
+        return accept(() => {
+          if (op.length > 0) {
+            const content = Buffer.alloc(Math.max(object.content.length, op.offset + op.length));
+            object.content.copy(content);
+            content.fill(op.fill, op.offset, op.offset + op.length);
+            object.content = content;
+          }
+          if (op.stable !== StableHow.UNSTABLE) object.stable = object.content;
+        });
+      }
+      case 'truncate': {
+        const object = this.#nth(op.object);
+        const refusal = refusalOfData(object);
+        if (refusal !== undefined) return refuse(refusal);
+        return accept(() => {
+          const content = Buffer.alloc(op.size);
+          object.content.copy(content);
+          object.content = object.stable = content;
+        });
+      }
+      case 'commit': {
+        const object = this.#nth(op.object);
+        if (object.names === 0) return refuse(Nfsstat3.STALE);
+        if (object.kind !== 'file') return refuse(Nfsstat3.INVAL);
+        return accept(() => {
+          object.stable = object.content;
+        });
+      }
+      case 'chmod': {
+        const object = this.#nth(op.object);
+        if (object.names === 0) return refuse(Nfsstat3.STALE);
+        return accept(() => {
+          object.mode = op.mode;
+          // Setting attributes of a file makes what was written to it stable.
+          object.stable = object.content;
+        });
+      }
+      case 'restart':
+      case 'crash':
+        throw new Error('not an operation of a client');
+    }
+  }
+
+  #add(
+    kind: Inode['kind'],
+    handle: Filehandle,
+    { fileid, mode }: Fattr3,
+    parent: Inode | undefined,
+  ): Inode {
+    const empty = Buffer.alloc(0);
+    const inode: Inode = {
+      kind,
+      handle,
+      fileid,
+      mode: mode & 0o7777,
+      names: 1,
+      content: empty,
+      stable: empty,
+      children: new Map(),
+      parent,
+    };
+    this.#inodes.push(inode);
+    return inode;
+  }
+
+  #nth(n: number): Inode {
+    return this.#inodes[n % this.#inodes.length]!;
+  }
+
+  #dir(n: number): Inode {
+    const directories = this.#inodes.filter(({ kind }) => kind === 'directory');
+    return directories[n % directories.length]!;
+  }
+}
+
+function refusalOfData({ names, kind }: Inode): Nfsstat3 | undefined {
+  if (names === 0) return Nfsstat3.STALE;
+  if (kind === 'directory') return Nfsstat3.ISDIR;
+  return kind === 'file' ? undefined : Nfsstat3.INVAL;
+}
+
+function nlinkOf({ kind, names, children }: Inode): number {
+  if (kind !== 'directory') return names;
+  return 2 + [...children.values()].filter((child) => child.kind === 'directory').length;
+}
+
+function kindOf({ type }: Fattr3): Inode['kind'] {
+  if (type === Ftype3.DIR) return 'directory';
+  return type === Ftype3.LNK ? 'symlink' : 'file';
+}
+
+async function perform(
+  { service }: Overlaid,
+  op: Operation,
+  handleOf: (object: number) => Filehandle,
+  directoryOf: (directory: number) => Filehandle,
+): Promise<{ status: Nfsstat3; obj?: Filehandle | undefined }> {
+  const place = (dir: number, entry: string): { dir: Filehandle; name: string } => ({
+    dir: directoryOf(dir),
+    name: entry,
+  });
+  switch (op.type) {
+    case 'create': {
+      const how = { mode: 'guarded', objAttributes: { ...UNCHANGED, mode: 0o644 } } as const;
+      return service.create({ where: place(op.dir, op.name), how }, ctx);
+    }
+    case 'mkdir': {
+      const attributes = { ...UNCHANGED, mode: 0o755 };
+      return service.mkdir({ where: place(op.dir, op.name), attributes }, ctx);
+    }
+    case 'symlink': {
+      const link = { symlinkAttributes: UNCHANGED, symlinkData: 'somewhere' };
+      return service.symlink({ where: place(op.dir, op.name), ...link }, ctx);
+    }
+    case 'remove':
+      return service.remove({ object: place(op.dir, op.name) }, ctx);
+    case 'rmdir':
+      return service.rmdir({ object: place(op.dir, op.name) }, ctx);
+    case 'rename': {
+      const to = place(op.toDir, op.toName);
+      return service.rename({ from: place(op.dir, op.name), to }, ctx);
+    }
+    case 'link':
+      return service.link({ file: handleOf(op.object), link: place(op.dir, op.name) }, ctx);
+    case 'write': {
+      const { offset: at, length: count, stable } = op;
+      const data = [Buffer.alloc(count, op.fill)];
+      return service.write({ file: handleOf(op.object), offset: at, count, stable, data }, ctx);
+    }
+    case 'truncate': {
+      const newAttributes = { ...UNCHANGED, size: op.size };
+      return service.setattr({ object: handleOf(op.object), newAttributes, guard: undefined }, ctx);
+    }
+    case 'commit':
+      return service.commit({ file: handleOf(op.object), offset: 0, count: 0 }, ctx);
+    case 'chmod': {
+      const newAttributes = { ...UNCHANGED, mode: op.mode };
+      return service.setattr({ object: handleOf(op.object), newAttributes, guard: undefined }, ctx);
+    }
+    case 'restart':
+    case 'crash':
+      throw new Error('not an operation of a client');
+  }
+}
+
+async function attributesOf(
+  { service }: Overlaid,
+  object: Filehandle,
+): Promise<Fattr3 | undefined> {
+  const result = await service.getattr({ object }, ctx);
+  if (result.status === Nfsstat3.STALE) return undefined;
+  assert.ok(result.status === Nfsstat3.OK, nfsstat3Name(result.status));
+  return result.attributes;
+}
+
+async function contentOf({ service }: Overlaid, file: Filehandle): Promise<Buffer> {
+  const result = await service.read({ file, offset: 0, count: 1024 * 1024 }, ctx);
+  assert.ok(result.status === Nfsstat3.OK, nfsstat3Name(result.status));
+  const content = Buffer.concat(result.data);
+  assert.equal(content.length, result.count);
+  assert.ok(result.eof);
+  return content;
+}
+
+/** Names with handles, by READDIR in small pages and a LOOKUP each. */
+async function listOf({ service }: Overlaid, dir: Filehandle): Promise<Map<string, Filehandle>> {
+  const handles = new Map<string, Filehandle>();
+  let cookie = 0n;
+  for (;;) {
+    const page = await service.readdir({ dir, cookie, cookieverf: 0n, count: 256 }, ctx);
+    assert.ok(page.status === Nfsstat3.OK, nfsstat3Name(page.status));
+    for (const entry of page.entries) {
+      cookie = entry.cookie;
+      if (entry.name === '.' || entry.name === '..') continue;
+      const found = await service.lookup({ what: { dir, name: entry.name } }, ctx);
+      assert.ok(found.status === Nfsstat3.OK, `${entry.name}: ${nfsstat3Name(found.status)}`);
+      assert.equal(found.objAttributes?.fileid, entry.fileid);
+      assert.ok(!handles.has(entry.name), `${entry.name} is listed twice`);
+      handles.set(entry.name, found.object);
+    }
+    if (page.eof) return handles;
+  }
+}
+
+function assertSameBytes(actual: Buffer, expected: Buffer): void {
+  if (actual.equals(expected)) return;
+  const at = actual.findIndex((byte, i) => byte !== expected[i]);
+  assert.fail(`byte ${at} is ${actual[at]}, not ${expected[at]}`);
+}
