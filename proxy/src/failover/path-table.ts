@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Filename } from '@rowfs/nfs3';
-import { type Database, open, type RootDatabase } from 'lmdb';
 import type { Logger } from 'pino';
+import { RecordStore } from '../row/record-store.ts';
 import { type NodeId, ROOT_NODE } from './node-handle.ts';
 
 /** A name of a node in a directory. */
@@ -17,8 +17,20 @@ export interface LinkedFile {
   readonly size: number;
 }
 
-/** What is kept of a node; an array, because it is stored once per file of the image. */
-type NodeRecord = readonly [names: readonly (readonly [NodeId, Filename])[], linked?: LinkedFile];
+/*
+ * Records, by the first byte of their key; ids have 6 bytes, big-endian:
+ *
+ *     n <node>          its names, as JSON of NodeName[]
+ *     c <parent> <name> the node of that name: id
+ *     l <node>          only files of several names: JSON of LinkedFile
+ *     m <name>          the table's own facts
+ */
+const NODE = 'n';
+const NAME = 'c';
+const LINKED = 'l';
+const ID_KEY = 'mid';
+const RESERVED_KEY = 'mreserved';
+const ID_BYTES = 6;
 
 /** Ids taken from the disk at once. 2^40 ids last for a million starts. */
 const ID_BLOCK = 2 ** 20;
@@ -38,66 +50,62 @@ const RETRY_MS = 1_000;
  * and are written as soon as the disk takes them, and until then would not survive a crash.
  */
 export class PathTable {
-  readonly #root: RootDatabase<unknown, string>;
-  readonly #nodes: Database<NodeRecord, NodeId>;
-  readonly #names: Database<NodeId, Buffer>;
-  /** What was added and is not committed: reads of lmdb do not see it yet. */
-  readonly #addedNodes = new Map<NodeId, NodeRecord>();
-  readonly #addedNames = new Map<string, NodeId>();
-  /** Files of several names of which not all are known, by `nlink:size`. */
-  readonly #incomplete = new Map<string, Set<NodeId>>();
+  readonly #store: RecordStore;
   readonly #logger: Logger;
-  /** Nodes whose commit failed. */
-  readonly #unwritten = new Set<NodeId>();
+  /** What was added and is not on disk. */
+  readonly #unwritten = new Map<string, Buffer>();
+  /** Files of several names of which not all are known, by {@link kindOf}. */
+  readonly #incomplete = new Map<string, Set<NodeId>>();
   /** Ids from `#next` to here may be given. */
-  #reserved: NodeId;
-  #next: NodeId;
+  #reserved = FIRST_NODE;
+  #next = FIRST_NODE;
   #reserving: Promise<void> | undefined;
-  #committed: Promise<void> = Promise.resolve();
-  #additions = 0;
-  #durableAdditions = 0;
+  #written: Promise<void> = Promise.resolve();
   #retry: NodeJS.Timeout | undefined;
 
   /** 8 random bytes that name this table in handles. */
   readonly id: Uint8Array;
 
-  /** Opens the table in a directory of its own, or makes it. */
+  /**
+   * Opens the table in a directory of its own, or makes it.
+   *
+   * @throws what the disk says, when no ids can be reserved on it.
+   */
   static async open(directory: string, logger: Logger): Promise<PathTable> {
-    const root = open<unknown, string>({ path: directory, encoding: 'msgpack', maxDbs: 2 });
-    let id = root.get('id') as Uint8Array | undefined;
-    if (id === undefined) {
-      id = randomBytes(8);
-      await root.put('id', id);
-    }
-    const table = new PathTable(root, id, logger);
+    const store = new RecordStore(directory, () => undefined);
     try {
+      let id = store.get(ID_KEY);
+      if (id === undefined) store.stage(new Map([[ID_KEY, (id = randomBytes(8))]]));
+      const table = new PathTable(store, id, logger);
       await table.#reserve();
+      return table;
     } catch (error) {
-      await root.close();
+      await store.close().catch(() => undefined);
       throw error;
     }
-    return table;
   }
 
-  private constructor(root: RootDatabase<unknown, string>, id: Uint8Array, logger: Logger) {
-    this.#root = root;
+  private constructor(store: RecordStore, id: Uint8Array, logger: Logger) {
+    this.#store = store;
     this.#logger = logger;
     this.id = new Uint8Array(id);
-    this.#nodes = root.openDB({ name: 'nodes', encoding: 'msgpack' });
-    this.#names = root.openDB({ name: 'names', encoding: 'msgpack', keyEncoding: 'binary' });
-    this.#next = this.#reserved = (root.get('reserved') as NodeId | undefined) ?? FIRST_NODE;
-    for (const { key, value } of this.#nodes.getRange()) this.#indexLinks(key, value);
+    const reserved = store.get(RESERVED_KEY);
+    if (reserved !== undefined) this.#next = this.#reserved = Number(reserved.toString());
+    for (const { key, value } of store.range(LINKED, LINKED)) {
+      const node = key.readUIntBE(1, ID_BYTES);
+      this.#indexLinked(node, decode(value) as LinkedFile);
+    }
   }
 
   /** The names that a node is known by, none for the root; undefined when there is no such node. */
   names(node: NodeId): readonly NodeName[] | undefined {
     if (node === ROOT_NODE) return [];
-    return this.#node(node)?.[0].map(([parent, name]) => ({ parent, name }));
+    const stored = this.#get(nodeKey(NODE, node));
+    return stored && (decode(stored) as readonly NodeName[]);
   }
 
   child(parent: NodeId, name: Filename): NodeId | undefined {
-    const key = nameKey(parent, name);
-    return this.#addedNames.get(key) ?? this.#names.get(Buffer.from(key, 'latin1'));
+    return this.#get(nodeKey(NAME, parent) + name)?.readUIntBE(0, ID_BYTES);
   }
 
   /**
@@ -113,103 +121,98 @@ export class PathTable {
     if (this.#next >= this.#reserved)
       throw new Error('no ids of nodes are left: is the disk full?');
     const node = this.#next++;
-    const names = [[parent, name]] as const;
-    this.#put(node, linked === undefined ? [names] : [names, linked], parent, name);
+    this.#name(node, [{ parent, name }], linked);
     return node;
   }
 
   /** Adds another name of a node. */
   addName(node: NodeId, parent: NodeId, name: Filename): void {
-    const [names, linked] = this.#node(node) ?? [[]];
-    const all = [...names, [parent, name] as const];
-    this.#put(node, linked === undefined ? [all] : [all, linked], parent, name);
+    const linked = this.#get(nodeKey(LINKED, node));
+    const names = [...(this.names(node) ?? []), { parent, name }];
+    this.#name(node, names, linked && (decode(linked) as LinkedFile));
   }
 
   /** Known nodes that a file like this, seen under a name that is not known, may be. */
   possibleNodes(linked: LinkedFile): readonly NodeId[] {
-    return [...(this.#incomplete.get(linkKey(linked)) ?? [])];
+    return [...(this.#incomplete.get(kindOf(linked)) ?? [])];
   }
 
   /** Resolves when all that was added so far survives a power cut, if the disk took it. */
-  async durable(): Promise<void> {
-    const additions = this.#additions;
-    if (this.#durableAdditions >= additions) return;
-    await this.#committed;
-    await this.#root.flushed;
-    this.#durableAdditions = Math.max(this.#durableAdditions, additions);
+  durable(): Promise<void> {
+    return this.#written;
   }
 
   async close(): Promise<void> {
     clearTimeout(this.#retry);
-    await this.#committed;
+    await this.#written;
     await this.#reserving;
-    await this.#root.close();
+    await this.#store.close();
   }
 
-  #node(node: NodeId): NodeRecord | undefined {
-    return this.#addedNodes.get(node) ?? this.#nodes.get(node);
+  #get(key: string): Buffer | undefined {
+    return this.#unwritten.get(key) ?? this.#store.get(key);
   }
 
-  #put(node: NodeId, record: NodeRecord, parent: NodeId, name: Filename): void {
-    const key = nameKey(parent, name);
-    this.#addedNodes.set(node, record);
-    this.#addedNames.set(key, node);
-    this.#indexLinks(node, record);
-    const written = this.#write(node, record, [[parent, name]]).catch((error: unknown) => {
-      this.#logger.error({ err: error }, 'a handle cannot be written to disk');
-      this.#unwritten.add(node);
-      this.#retry ??= setTimeout(() => this.#writeAgain(), RETRY_MS).unref();
-    });
-    this.#committed = this.#committed.then(() => written);
-    this.#additions += 1;
+  #name(node: NodeId, names: readonly NodeName[], linked: LinkedFile | undefined): void {
+    const writes = new Map([[nodeKey(NODE, node), encode(names)]]);
+    const latest = names.at(-1);
+    if (latest !== undefined) writes.set(nodeKey(NAME, latest.parent) + latest.name, idBytes(node));
+    if (linked !== undefined) writes.set(nodeKey(LINKED, node), encode(linked));
+    for (const [key, value] of writes) this.#unwritten.set(key, value);
+    if (linked !== undefined) this.#indexLinked(node, linked);
+    this.#write(writes);
   }
 
-  /** lmdb commits what is put in one turn of the event loop as one transaction. */
-  async #write(node: NodeId, record: NodeRecord, names: NodeRecord[0]): Promise<void> {
-    const keys = names.map(([parent, name]) => nameKey(parent, name));
-    await Promise.all([
-      this.#nodes.put(node, record),
-      ...keys.map((key) => this.#names.put(Buffer.from(key, 'latin1'), node)),
-    ]);
-    this.#unwritten.delete(node);
-    if (this.#addedNodes.get(node) === record) this.#addedNodes.delete(node);
-    for (const key of keys) this.#addedNames.delete(key);
-  }
-
-  #writeAgain(): void {
-    this.#retry = undefined;
-    for (const node of this.#unwritten) {
-      const record = this.#addedNodes.get(node);
-      if (record === undefined) continue;
-      const written = this.#write(node, record, record[0]).catch(() => {
-        this.#retry ??= setTimeout(() => this.#writeAgain(), RETRY_MS).unref();
-      });
-      this.#committed = this.#committed.then(() => written);
-    }
+  #write(writes: ReadonlyMap<string, Buffer>): void {
+    this.#store.stage(writes);
+    this.#written = this.#store.durable().then(
+      () => {
+        for (const [key, value] of writes)
+          if (this.#unwritten.get(key) === value) this.#unwritten.delete(key);
+      },
+      (error: unknown) => {
+        if (this.#retry !== undefined) return;
+        this.#logger.error({ err: error }, 'handles cannot be written to disk: kept in memory');
+        this.#retry = setTimeout(() => {
+          this.#retry = undefined;
+          this.#write(new Map(this.#unwritten));
+        }, RETRY_MS).unref();
+      },
+    );
   }
 
   /** Takes a block of ids on stable storage before any of them is given. */
   async #reserve(): Promise<void> {
     const reserved = Math.max(this.#next, this.#reserved) + ID_BLOCK;
-    await this.#root.put('reserved', reserved);
-    await this.#root.flushed;
+    this.#store.stage(new Map([[RESERVED_KEY, Buffer.from(String(reserved))]]));
+    await this.#store.durable();
     this.#reserved = reserved;
   }
 
-  #indexLinks(node: NodeId, [names, linked]: NodeRecord): void {
-    if (linked === undefined) return;
-    const key = linkKey(linked);
-    const nodes = this.#incomplete.get(key) ?? new Set();
-    if (names.length < linked.nlink) this.#incomplete.set(key, nodes.add(node));
+  #indexLinked(node: NodeId, linked: LinkedFile): void {
+    const kind = kindOf(linked);
+    const nodes = this.#incomplete.get(kind) ?? new Set();
+    const names = this.names(node) ?? [];
+    if (names.length < linked.nlink) this.#incomplete.set(kind, nodes.add(node));
     else nodes.delete(node);
   }
 }
 
-const linkKey = ({ nlink, size }: LinkedFile): string => `${nlink}:${size}`;
+const kindOf = ({ nlink, size }: LinkedFile): string => `${nlink}:${size}`;
 
-/** 6 bytes of the parent's id, then the name; as a latin1 string, because Map compares by value. */
-function nameKey(parent: NodeId, name: Filename): string {
-  const prefix = Buffer.alloc(6);
-  prefix.writeUIntBE(parent, 0, 6);
-  return prefix.toString('latin1') + name;
+function idBytes(node: NodeId): Buffer {
+  const bytes = Buffer.alloc(ID_BYTES);
+  bytes.writeUIntBE(node, 0, ID_BYTES);
+  return bytes;
+}
+
+/** A key of one byte and a node id, as the store has keys: one character per byte. */
+function nodeKey(table: string, node: NodeId): string {
+  return table + idBytes(node).toString('latin1');
+}
+
+const encode = (value: unknown): Buffer => Buffer.from(JSON.stringify(value));
+
+function decode(bytes: Buffer): unknown {
+  return JSON.parse(bytes.toString());
 }
