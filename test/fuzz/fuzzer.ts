@@ -2,7 +2,7 @@ import { setImmediate } from 'node:timers/promises';
 import { Coverage } from './coverage.ts';
 import { mutate } from './mutate.ts';
 import { BrokenProperty, type Parser } from './parser.ts';
-import { Random } from './random.ts';
+import { Random } from '../support/random.ts';
 
 /** Inputs between two looks at the coverage. */
 const BATCH = 256;

@@ -1,5 +1,5 @@
 import { MAX_INPUT_BYTES } from './parser.ts';
-import type { Random } from './random.ts';
+import type { Random } from '../support/random.ts';
 
 /** Lengths, counts and discriminants at which parsers go wrong. */
 const TELLING_WORDS = [

@@ -33,13 +33,14 @@ const requests: readonly Request[] = [
   { op: 'put-lease', ...lease, ttlSeconds: 30 },
   { op: 'release-lease', ...lease },
 ];
+const peer = { id: peerId, addresses: ['/ip4/127.0.0.1/tcp/4711'] };
 const responses: { readonly [O in Operation]: ResponseOf<O> } = {
-  'find-node': { closer: [{ id: peerId, addresses: ['/ip4/127.0.0.1/tcp/4711'] }] },
+  'find-node': { closer: [peer] },
   'get-latest': { record },
   'put-latest': {},
   'get-servers': { records: [record, record] },
   'put-server': {},
-  'get-sharers': { count: 1, sharers: [{ client: peerId, lease: 'a' }] },
+  'get-sharers': { count: 1, sharers: [{ client: peerId, lease: 'a' }], absent: [peer] },
   'put-lease': { refreshSeconds: 15 },
   'release-lease': {},
 };

@@ -1,0 +1,53 @@
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { createLocalDirectory, Mountstat3, stack } from '@rowfs/nfs3';
+import { openShadow, redirectOnWrite } from '@rowfs/proxy';
+import { asRoot, TreeClient } from './tree-client.ts';
+
+/** Where the parts of one run are. */
+export interface Places {
+  /** The image: a local directory, which nobody may change. */
+  readonly lower: string;
+  readonly shadow: string;
+}
+
+/** Clients that change the tree at the same time, each in a directory of its own. */
+export const CLIENTS = ['client-0', 'client-1', 'client-2', 'client-3'] as const;
+
+export interface OpenOverlay {
+  /** In the order of {@link CLIENTS}. */
+  readonly clients: readonly TreeClient[];
+  /** writeverf3, which is another one after each start. */
+  readonly verifier: string;
+  close(): Promise<void>;
+}
+
+/** Opens the shadow over the image, as a proxy that starts. */
+export async function openOverlay({
+  lower: root,
+  shadow: directory,
+}: Places): Promise<OpenOverlay> {
+  const lower = await createLocalDirectory({ root, access: 'read-only' });
+  const shadow = await openShadow({ directory, belongsTo: { appliance: 'crash' } });
+  const service = stack(lower, redirectOnWrite(shadow));
+  const clients: TreeClient[] = [];
+  for (const name of CLIENTS) {
+    const mounted = await service.mount(`/${name}`, asRoot);
+    if (mounted.status !== Mountstat3.OK) throw new Error(`/${name} cannot be mounted`);
+    clients.push(new TreeClient(service, mounted.handle));
+  }
+  return {
+    clients,
+    verifier: shadow.verifier.toString(16),
+    async close() {
+      await shadow.close();
+      await lower.close();
+    },
+  };
+}
+
+/** The sparse files of a shadow. */
+export function dataFiles({ shadow }: Places): string[] {
+  const entries = readdirSync(join(shadow, 'data'), { recursive: true, withFileTypes: true });
+  return entries.filter((entry) => entry.isFile()).map(({ name }) => name);
+}

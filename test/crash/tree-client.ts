@@ -1,0 +1,177 @@
+import {
+  type Fattr3,
+  type Filehandle,
+  Ftype3,
+  listDirectory,
+  type Nfs3Context,
+  type Nfs3Service,
+  Nfsstat3,
+  nfsstat3Name,
+  pathNames,
+  UNCHANGED,
+  walk,
+} from '@rowfs/nfs3';
+import {
+  DIRECTORY_MODE,
+  FILE_MODE,
+  nameOf,
+  type Operation,
+  parentOf,
+  type SeenObject,
+  type SeenTree,
+} from './operation.ts';
+
+const READ_BYTES = 1024 * 1024;
+const TYPES = new Map<Ftype3, SeenObject['type']>([
+  [Ftype3.REG, 'file'],
+  [Ftype3.DIR, 'directory'],
+  [Ftype3.LNK, 'symlink'],
+  [Ftype3.FIFO, 'fifo'],
+]);
+
+export const asRoot: Nfs3Context = {
+  credential: { flavor: 'sys', stamp: 0, machinename: 'crash', uid: 0, gid: 0, gids: [] },
+  signal: new AbortController().signal,
+  peer: { address: '127.0.0.1', port: 700 },
+};
+
+/** The only client of one directory of a service: changes it, and reads it whole. */
+export class TreeClient {
+  readonly #service: Nfs3Service;
+  readonly #root: Filehandle;
+
+  constructor(service: Nfs3Service, root: Filehandle) {
+    this.#service = service;
+    this.#root = root;
+  }
+
+  /**
+   * Does an operation that must succeed.
+   *
+   * @returns the handle of the object at the operation's path in hex, where it is known.
+   */
+  async perform(operation: Operation): Promise<string | undefined> {
+    const service = this.#service;
+    const { path } = operation;
+    const where = { dir: await this.#handle(parentOf(path)), name: nameOf(path) };
+    switch (operation.kind) {
+      case 'create': {
+        const how = { mode: 'guarded', objAttributes: { ...UNCHANGED, mode: FILE_MODE } } as const;
+        return hex(ok(operation, await service.create({ where, how }, asRoot)).obj);
+      }
+      case 'mkdir': {
+        const attributes = { ...UNCHANGED, mode: DIRECTORY_MODE };
+        return hex(ok(operation, await service.mkdir({ where, attributes }, asRoot)).obj);
+      }
+      case 'symlink': {
+        const { target: symlinkData } = operation;
+        const args = { where, symlinkAttributes: UNCHANGED, symlinkData };
+        return hex(ok(operation, await service.symlink(args, asRoot)).obj);
+      }
+      case 'fifo': {
+        const attributes = { ...UNCHANGED, mode: FILE_MODE };
+        const what = { type: Ftype3.FIFO, attributes } as const;
+        return hex(ok(operation, await service.mknod({ where, what }, asRoot)).obj);
+      }
+      case 'link': {
+        const file = await this.#handle(operation.from);
+        ok(operation, await service.link({ file, link: where }, asRoot));
+        return hex(file);
+      }
+      case 'rename': {
+        const from = await this.#handle(operation.from);
+        const dir = await this.#handle(parentOf(operation.from));
+        const args = { from: { dir, name: nameOf(operation.from) }, to: where };
+        ok(operation, await service.rename(args, asRoot));
+        return hex(from);
+      }
+      case 'remove':
+        ok(operation, await service.remove({ object: where }, asRoot));
+        return undefined;
+      case 'rmdir':
+        ok(operation, await service.rmdir({ object: where }, asRoot));
+        return undefined;
+      case 'chmod':
+      case 'truncate':
+      case 'write':
+      case 'commit':
+        return this.#changeObject(operation);
+    }
+  }
+
+  async #changeObject(
+    operation: Extract<Operation, { kind: 'chmod' | 'truncate' | 'write' | 'commit' }>,
+  ): Promise<string | undefined> {
+    const service = this.#service;
+    const object = await this.#handle(operation.path);
+    if (operation.kind === 'commit') {
+      ok(operation, await service.commit({ file: object, offset: 0, count: 0 }, asRoot));
+    } else if (operation.kind === 'write') {
+      const { offset, length: count, fill, stable } = operation;
+      const data = [Buffer.alloc(count, fill)];
+      ok(operation, await service.write({ file: object, offset, count, stable, data }, asRoot));
+    } else {
+      const change =
+        operation.kind === 'chmod' ? { mode: operation.mode } : { size: operation.size };
+      const newAttributes = { ...UNCHANGED, ...change };
+      ok(operation, await service.setattr({ object, newAttributes, guard: undefined }, asRoot));
+    }
+    return hex(object);
+  }
+
+  /** Everything below the root, contents included. */
+  async readTree(): Promise<SeenTree> {
+    const tree: Record<string, SeenObject> = {};
+    await this.#readDirectory(this.#root, '', tree);
+    return tree;
+  }
+
+  async #readDirectory(
+    dir: Filehandle,
+    prefix: string,
+    tree: Record<string, SeenObject>,
+  ): Promise<void> {
+    for await (const { name } of listDirectory(this.#service, dir, asRoot)) {
+      const path = prefix + name;
+      const found = ok(path, await this.#service.lookup({ what: { dir, name } }, asRoot));
+      const got = ok(path, await this.#service.getattr({ object: found.object }, asRoot));
+      const { attributes } = got;
+      const type = TYPES.get(attributes.type);
+      if (type === undefined) throw new Error(`${path} is of a type that was never made`);
+      const { mode, nlink } = attributes;
+      const content = await this.#contentOf(found.object, attributes);
+      tree[path] = { type, mode: mode & 0o7777, nlink, handle: hex(found.object) ?? '', content };
+      if (type === 'directory') await this.#readDirectory(found.object, `${path}/`, tree);
+    }
+  }
+
+  async #contentOf(object: Filehandle, { type, size }: Fattr3): Promise<string> {
+    if (type === Ftype3.LNK) {
+      return ok('a link', await this.#service.readlink({ symlink: object }, asRoot)).data;
+    }
+    if (type !== Ftype3.REG) return '';
+    const args = { file: object, offset: 0, count: READ_BYTES };
+    const { data } = ok('a file', await this.#service.read(args, asRoot));
+    const bytes = Buffer.concat(data);
+    if (bytes.length !== size) throw new Error(`${bytes.length} bytes read of a file of ${size}`);
+    return bytes.toString('base64');
+  }
+
+  async #handle(path: string): Promise<Filehandle> {
+    return ok(path, await walk(this.#service, this.#root, pathNames(path), asRoot)).object;
+  }
+}
+
+function ok<R extends { readonly status: number }>(
+  doing: unknown,
+  result: R,
+): Extract<R, { readonly status: typeof Nfsstat3.OK }> {
+  if (result.status !== Nfsstat3.OK) {
+    throw new Error(`${nfsstat3Name(result.status)} for ${JSON.stringify(doing)}`);
+  }
+  return result as Extract<R, { readonly status: typeof Nfsstat3.OK }>;
+}
+
+function hex(handle: Filehandle | undefined): string | undefined {
+  return handle === undefined ? undefined : Buffer.from(handle).toString('hex');
+}
