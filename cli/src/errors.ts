@@ -1,3 +1,5 @@
+import type { HostPort } from './options.ts';
+
 /** What a person did wrong, or what the world refused: shown as one line, never as a stack. */
 export class CliError extends Error {
   override readonly name = 'CliError';
@@ -6,6 +8,35 @@ export class CliError extends Error {
   constructor(code: string, message: string, options?: ErrorOptions) {
     super(message, options);
     this.code = code;
+  }
+}
+
+/** An error of listening on `host:port`, in words of what to do; other errors as they are. */
+export function listenError(error: unknown, { host, port }: HostPort): unknown {
+  switch (codeOf(error)) {
+    case 'EADDRINUSE':
+      return new CliError(
+        'PORT_IN_USE',
+        `${host}:${port} is in use by another program: choose another port with --listen`,
+        { cause: error },
+      );
+    case 'EACCES':
+      return new CliError(
+        'PORT_REFUSED',
+        `${host}:${port} may not be listened on: choose a port above 1023 with --listen, or be root`,
+        { cause: error },
+      );
+    case 'EADDRNOTAVAIL':
+    case 'ENOTFOUND':
+      return new CliError(
+        'NO_SUCH_ADDRESS',
+        `${host} is no address of this machine: see --listen`,
+        {
+          cause: error,
+        },
+      );
+    default:
+      return error;
   }
 }
 

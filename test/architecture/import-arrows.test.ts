@@ -60,7 +60,7 @@ const rooms: readonly Room[] = [
   {
     name: '@rowfs/cli',
     directory: 'cli',
-    mayImport: ['@rowfs/nfs3', '@rowfs/oncrpc', '@rowfs/proxy', '@rowfs/registry'],
+    mayImport: ['@rowfs/nfs3', '@rowfs/proxy', '@rowfs/registry'],
     because: 'commands put rooms together; they do not speak XDR',
   },
 ];

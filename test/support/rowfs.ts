@@ -33,7 +33,7 @@ function commonArguments(options: RowfsOptions): string[] {
     '--state',
     stateOf(options),
     '--config',
-    join(options.directory, 'no-config-file'),
+    '/dev/null',
     // A port that nothing listens on, so that no node of this machine's user is asked.
     '--registry',
     ...(registry.length > 0 ? registry : ['/ip4/127.0.0.1/tcp/1']),
@@ -82,7 +82,7 @@ export async function startRowfs<Ready>(
     [main, ...args, '--json', ...commonArguments(options)],
     { name, logFile: join(options.directory, `${name}.log`) },
   );
-  const [line] = await child.waitForLine(/^\{.*\}$/m);
+  const [line] = await child.waitForLine(/^\{(?!"level").*\}$/m);
   return {
     ready: JSON.parse(line) as Ready,
     process: child,

@@ -5,7 +5,7 @@ import { createLocalDirectory, listenNfs3 } from '@rowfs/nfs3';
 import { announceServer, createRegistryNode } from '@rowfs/registry';
 import { type Command, Option } from 'commander';
 import { applianceOf, type CommandContext, commandContext } from '../command-context.ts';
-import { CliError } from '../errors.ts';
+import { CliError, listenError } from '../errors.ts';
 import { type HostPort, parseDuration, parseHostPort } from '../options.ts';
 import { startOperatorsRest } from '../operators-rest.ts';
 import { stopSignal } from '../stop-signal.ts';
@@ -64,7 +64,13 @@ Examples:
       const stopped = stopSignal();
       const service = await createLocalDirectory({ root: directory, access: 'read-only' });
       try {
-        const listener = await listenNfs3({ service, ...options.listen, logger: context.logger });
+        const listener = await listenNfs3({
+          service,
+          ...options.listen,
+          logger: context.logger,
+        }).catch((error: unknown) => {
+          throw listenError(error, options.listen);
+        });
         try {
           await announced(context, directory, options, listener, stopped);
         } finally {

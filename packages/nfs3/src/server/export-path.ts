@@ -6,9 +6,13 @@ export function normalizeDirpath(dirpath: Dirpath): Dirpath {
   return `/${pathNames(dirpath).join('/')}`;
 }
 
-/** A path that names its place only after something was resolved is not mounted. */
+/**
+ * A path that names its place only after something was resolved is not mounted. The empty path is
+ * the root: libnfs mounts what stands before the last slash of a file's path.
+ */
 export function isPlainDirpath(dirpath: Dirpath): boolean {
-  return dirpath.startsWith('/') && !dirpath.includes('\0') && !pathNames(dirpath).includes('..');
+  const isAbsolute = dirpath === '' || dirpath.startsWith('/');
+  return isAbsolute && !dirpath.includes('\0') && !pathNames(dirpath).includes('..');
 }
 
 /**

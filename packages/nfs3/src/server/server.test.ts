@@ -225,6 +225,13 @@ describe('MOUNT server', () => {
     }
   });
 
+  it('takes the empty path for the root, as libnfs does', async (t) => {
+    const { remote, calls, answerMount } = await serve(t);
+    answerMount(mounted);
+    assert.deepEqual(await remote.mount('', ctx), mounted);
+    assert.equal(calls.at(-1)?.args, '/');
+  });
+
   it('refuses paths outside of the exports, with dots, and not absolute', async (t) => {
     const { remote, calls, answerMount } = await serve(t, { exports: ['/vm'] });
     answerMount(mounted);
@@ -236,7 +243,7 @@ describe('MOUNT server', () => {
     assert.deepEqual(await remote.mount('/vm/../vm', ctx), inval);
     assert.deepEqual(await remote.mount('vm', ctx), inval);
     assert.deepEqual(await remote.mount('/vm/a\0b', ctx), inval);
-    assert.deepEqual(await remote.mount('', ctx), inval);
+    assert.deepEqual(await remote.mount('', ctx), noent);
     assert.equal(calls.length, 0);
   });
 
