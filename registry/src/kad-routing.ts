@@ -26,9 +26,18 @@ export class KadRouting implements RoutingTable {
     return this.#table.size;
   }
 
+  /** Calls `listener` whenever a peer leaves the table, because it does not answer any more. */
+  onPeerGone(listener: (peer: Peer) => void): void {
+    this.#table.addEventListener('peer:remove', ({ detail }) => {
+      listener({ id: detail.toString(), addresses: [] });
+    });
+  }
+
   /** Calls `listener` whenever a peer enters the table. */
   onPeer(listener: () => void): void {
-    this.#table.addEventListener('peer:add', listener);
+    this.#table.addEventListener('peer:add', () => {
+      listener();
+    });
   }
 
   all(): Promise<Peer[]> {

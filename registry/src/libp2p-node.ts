@@ -16,7 +16,10 @@ export interface KadTable {
   find(peer: PeerId): Promise<PeerId | undefined>;
   add(peer: PeerId): Promise<void>;
   remove(peer: PeerId): Promise<void>;
-  addEventListener(event: 'peer:add', listener: () => void): void;
+  addEventListener(
+    event: 'peer:add' | 'peer:remove',
+    listener: (event: { detail: PeerId }) => void,
+  ): void;
 }
 
 /** How to start the libp2p side of a node. */

@@ -1,3 +1,4 @@
+import type { AbsentPeers } from './absent-peers.ts';
 import type { Clock, Timer } from './clock.ts';
 import { compareDistance, peerKey, type KadKey } from './kad-key.ts';
 import type { Peer } from './protocol/messages.ts';
@@ -10,14 +11,6 @@ const PATIENCE_FACTOR = 4;
 const MIN_PATIENCE_MS = 150;
 /** Before the first answer nothing is known of the network's speed. */
 const FIRST_PATIENCE_MS = 400;
-
-/** What an iterative lookup found. */
-export interface LookupResult {
-  /** The peers closest to the key that answered, closest first. */
-  readonly closest: readonly Peer[];
-  /** Peers that would be among them but did not answer: dead, hung or cut off. */
-  readonly missing: readonly Peer[];
-}
 
 /**
  * `passed-over`: asked, not waited for any longer, welcome when it answers in time after all.
@@ -39,19 +32,20 @@ export interface LookupContext {
   readonly clock: Clock;
   readonly requestTimeoutMs: number;
   /** Peers that did not answer lately: asked again, but never waited for. */
-  readonly isSuspect: (peer: Peer) => boolean;
+  readonly absent: AbsentPeers;
 }
 
 /**
  * The iterative FIND_NODE of Kademlia (Maymounkov and Mazieres 2002, section 2.3), which ends when
  * the `count` closest candidates have answered. A hung peer is passed over after a short patience
  * instead of its full timeout, and as a known suspect it costs nothing at all.
+ * Returns the peers that answered, closest first.
  */
 export function lookup(
   context: LookupContext,
   target: KadKey,
   count: number,
-): Promise<LookupResult> {
+): Promise<readonly Peer[]> {
   return new Lookup(context, target, count).run();
 }
 
@@ -62,7 +56,7 @@ class Lookup {
   /** All peers heard of, closest first. */
   readonly #candidates: Candidate[] = [];
   readonly #known = new Set<string>();
-  readonly #result = Promise.withResolvers<LookupResult>();
+  readonly #result = Promise.withResolvers<readonly Peer[]>();
   #patience: Timer | undefined;
   #slowestAnswerMs: number | undefined;
   #finished = false;
@@ -73,7 +67,7 @@ class Lookup {
     this.#count = count;
   }
 
-  async run(): Promise<LookupResult> {
+  async run(): Promise<readonly Peer[]> {
     // Twice the count, so that the failure of a whole neighbourhood leaves others to start from.
     this.#hear(await this.#context.routing.closest(this.#target, 2 * this.#count));
     this.#step();
@@ -96,7 +90,7 @@ class Lookup {
     let inFlight = waitedFor.filter(({ standing }) => standing === 'asked').length;
     for (const candidate of waitedFor) {
       if (candidate.standing !== 'unasked') continue;
-      if (this.#context.isSuspect(candidate.peer)) {
+      if (this.#context.absent.isSuspect(candidate.peer)) {
         void this.#ask(candidate, 'passed-over');
       } else if (inFlight < ALPHA) {
         inFlight += 1;
@@ -126,13 +120,7 @@ class Lookup {
     // With nobody else there, even a slow peer is worth its full timeout.
     if (closest.length === 0 && hoping) return;
     this.#finished = true;
-    const missing = this.#candidates
-      .slice(0, this.#count)
-      .filter(({ standing }) => standing === 'failed' || standing === 'passed-over');
-    this.#result.resolve({
-      closest: closest.map(({ peer }) => peer),
-      missing: missing.map(({ peer }) => peer),
-    });
+    this.#result.resolve(closest.map(({ peer }) => peer));
   }
 
   #bePatient(): void {
@@ -142,14 +130,16 @@ class Lookup {
         : Math.max(MIN_PATIENCE_MS, PATIENCE_FACTOR * this.#slowestAnswerMs);
     this.#patience = this.#context.clock.after(ms, () => {
       for (const candidate of this.#candidates) {
-        if (candidate.standing === 'asked') candidate.standing = 'passed-over';
+        if (candidate.standing !== 'asked') continue;
+        candidate.standing = 'passed-over';
+        this.#context.absent.add(candidate.peer);
       }
       this.#step();
     });
   }
 
   async #ask(candidate: Candidate, standing: 'asked' | 'passed-over'): Promise<void> {
-    const { transport, routing, clock, requestTimeoutMs } = this.#context;
+    const { transport, routing, absent, clock, requestTimeoutMs } = this.#context;
     const { peer } = candidate;
     candidate.standing = standing;
     const started = clock.now();
@@ -159,10 +149,12 @@ class Lookup {
       candidate.standing = 'answered';
       this.#slowestAnswerMs = Math.max(this.#slowestAnswerMs ?? 0, clock.now() - started);
       routing.answered(peer);
+      absent.remove(peer);
       this.#hear(closer);
     } catch {
       candidate.standing = 'failed';
       routing.failed(peer);
+      absent.add(peer);
     }
     this.#step();
   }

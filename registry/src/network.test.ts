@@ -110,6 +110,18 @@ describe('eight nodes over TCP', () => {
     assert.deepEqual([count, complete], [1, true]);
   });
 
+  it('with most of them gone, nobody believes that the sharers can be counted', async () => {
+    const bootstrap = door(nodes[0]!);
+    await Promise.all(nodes.splice(1, 4).map((node) => node.close()));
+    // A client that was not there when they were lost learns it from the node that was.
+    const newcomer = await server({ bootstrap, mode: 'client', listen: [] });
+    for (const node of [nodes[0]!, newcomer]) {
+      const { count, complete } = await countSharers(node, { appliance, version: '1' });
+      assert.deepEqual([count, complete], [1, false]);
+    }
+    await newcomer.close();
+  });
+
   it('with all of them gone, the last good answer is still there, and said to be stale', async () => {
     await Promise.all(nodes.splice(0).map((node) => node.close()));
     const { version, servers, staleSince } = await createResolver(client).resolve(appliance);

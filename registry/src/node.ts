@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import type { Logger } from 'pino';
+import { AbsentPeers } from './absent-peers.ts';
 import { Bootstrap } from './bootstrap.ts';
 import { systemClock, type Clock } from './clock.ts';
 import { RegistryError } from './errors.ts';
@@ -79,7 +80,9 @@ export async function createRegistryNode(options: RegistryNodeOptions): Promise<
     cleanup.push(async () => libp2p.stop());
     const routing = new KadRouting(libp2p, kadTable, logger);
     const transport = new Libp2pTransport(libp2p, clock);
-    const host = mode === 'server' ? createTableHost(store, routing, clock) : undefined;
+    const absent = new AbsentPeers(clock);
+    routing.onPeerGone((peer) => absent.add(peer));
+    const host = mode === 'server' ? createTableHost(store, routing, absent, clock) : undefined;
     if (host !== undefined) await transport.serve(host.handle, logger);
 
     const addresses = (): string[] => libp2p.getMultiaddrs().map((address) => address.toString());
@@ -89,6 +92,7 @@ export async function createRegistryNode(options: RegistryNodeOptions): Promise<
       host: host?.handle,
       transport,
       routing,
+      absent,
       clock,
       requestTimeoutMs: REQUEST_TIMEOUT_MS,
     });

@@ -1,6 +1,7 @@
+import { byDistance, type AbsentPeers } from './absent-peers.ts';
 import type { Clock } from './clock.ts';
 import { messageOf, RecordRefusal, RegistryError } from './errors.ts';
-import { compareDistance, peerKey, type KadKey } from './kad-key.ts';
+import { peerKey, type KadKey } from './kad-key.ts';
 import { lookup } from './lookup.ts';
 import type { Operation, Peer, RequestHandler } from './protocol/messages.ts';
 import type { RequestOf, ResponseOf } from './protocol/messages.ts';
@@ -9,13 +10,6 @@ import { answersOf, errorsOf, gather, writeQuorum, type Outcome } from './quorum
 
 /** On how many of the closest nodes a record lives. */
 export const REPLICATION = 8;
-/** How long a peer that stopped answering still counts as a member of the network. */
-const MEMORY_OF_ABSENT_MS = 3600 * 1000;
-/** How long a peer that stopped answering is asked without being waited for. */
-const SUSPICION_MS = 60 * 1000;
-/** Bounds the memory of absent peers. */
-const MAX_ABSENT = 1024;
-
 /** The nodes that hold the records of one key, and those that should but do not answer. */
 export interface Placement {
   readonly replicas: readonly Peer[];
@@ -36,6 +30,7 @@ export interface ReplicasInit {
   readonly host: RequestHandler | undefined;
   readonly transport: PeerTransport;
   readonly routing: RoutingTable;
+  readonly absent: AbsentPeers;
   readonly clock: Clock;
   readonly requestTimeoutMs: number;
 }
@@ -43,8 +38,6 @@ export interface ReplicasInit {
 /** Finds the nodes closest to a key and speaks to them, this node among them when it stores records. */
 export class Replicas {
   readonly #init: ReplicasInit;
-  /** Peers that stopped answering, with the time of the last attempt. */
-  readonly #absent = new Map<string, { readonly peer: Peer; readonly at: number }>();
   readonly #background = new Set<Promise<unknown>>();
 
   constructor(init: ReplicasInit) {
@@ -64,9 +57,19 @@ export class Replicas {
         'no registry node answers: check the network and the bootstrap addresses',
       );
     }
-    const absent = [...this.#absent.values()].map(({ peer }) => peer);
-    const members = byDistance(key, [...replicas, ...absent]).slice(0, REPLICATION);
-    return { replicas, missing: members.filter(({ id }) => this.#absent.has(id)) };
+    const reached = new Set(replicas.map(({ id }) => id));
+    const missing = this.members(key, replicas, []).filter(({ id }) => !reached.has(id));
+    return { replicas, missing };
+  }
+
+  /**
+   * The nodes that should hold the records of `key`, within reach or not: the closest of `replicas`
+   * and of those lost lately, by this node's own experience and as `reported` by others.
+   */
+  members(key: KadKey, replicas: readonly Peer[], reported: readonly Peer[]): Peer[] {
+    const absent = [...this.#init.absent.closest(key, REPLICATION), ...reported];
+    const distinct = new Map([...absent, ...replicas].map((peer) => [peer.id, peer]));
+    return byDistance(key, [...distinct.values()]).slice(0, REPLICATION);
   }
 
   /** Looks the node itself up, which fills its routing table with its neighbours. */
@@ -146,31 +149,9 @@ export class Replicas {
   }
 
   async #lookup(key: KadKey): Promise<readonly Peer[]> {
-    const { routing, transport, clock, requestTimeoutMs } = this.#init;
-    const isSuspect = ({ id }: Peer): boolean => {
-      const absent = this.#absent.get(id);
-      return absent !== undefined && absent.at > clock.now() - SUSPICION_MS;
-    };
+    const { routing, absent, transport, clock, requestTimeoutMs } = this.#init;
     const self = this.#init.self().id;
-    const context = { self, routing, transport, clock, requestTimeoutMs, isSuspect };
-    const { closest, missing } = await lookup(context, key, REPLICATION);
-    for (const peer of closest) this.#absent.delete(peer.id);
-    for (const peer of missing) this.#absent.set(peer.id, { peer, at: clock.now() });
-    this.#forgetLongAbsent();
-    return closest;
+    const context = { self, routing, absent, transport, clock, requestTimeoutMs };
+    return lookup(context, key, REPLICATION);
   }
-
-  #forgetLongAbsent(): void {
-    const oldest = this.#init.clock.now() - MEMORY_OF_ABSENT_MS;
-    for (const [id, { at }] of this.#absent) {
-      if (at < oldest || this.#absent.size > MAX_ABSENT) this.#absent.delete(id);
-    }
-  }
-}
-
-function byDistance(key: KadKey, peers: readonly Peer[]): Peer[] {
-  return peers
-    .map((peer) => ({ peer, at: peerKey(peer.id) }))
-    .sort((a, b) => compareDistance(key, a.at, b.at))
-    .map(({ peer }) => peer);
 }

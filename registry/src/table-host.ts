@@ -1,7 +1,10 @@
+import type { AbsentPeers } from './absent-peers.ts';
 import type { Clock } from './clock.ts';
+import { sharersKey } from './kad-key.ts';
 import type { Operation, RequestHandler, RequestOf, ResponseOf } from './protocol/messages.ts';
 import { MAX_CLOSER_PEERS } from './protocol/messages.ts';
 import type { RoutingTable } from './protocol/peer-transport.ts';
+import { REPLICATION } from './replicas.ts';
 import { LatestTable } from './tables/latest-table.ts';
 import { ServersTable } from './tables/servers-table.ts';
 import { SharersTable } from './tables/sharers-table.ts';
@@ -13,7 +16,12 @@ export interface TableHost {
 }
 
 /** Answers peers' requests from `store` and from the routing table. */
-export function createTableHost(store: Store, routing: RoutingTable, clock: Clock): TableHost {
+export function createTableHost(
+  store: Store,
+  routing: RoutingTable,
+  absent: AbsentPeers,
+  clock: Clock,
+): TableHost {
   const latest = new LatestTable(store, clock);
   const servers = new ServersTable(store, clock);
   const sharers = new SharersTable(store, clock);
@@ -36,7 +44,10 @@ export function createTableHost(store: Store, routing: RoutingTable, clock: Cloc
       await servers.put(appliance, version, record);
       return {};
     },
-    'get-sharers': async (_from, { appliance, version }) => sharers.get(appliance, version),
+    'get-sharers': async (_from, { appliance, version }) => ({
+      ...sharers.get(appliance, version),
+      absent: absent.closest(sharersKey(appliance, version), REPLICATION),
+    }),
     'put-lease': async (from, lease) => ({ refreshSeconds: await sharers.put(from, lease) }),
     'release-lease': async (from, lease) => {
       await sharers.release(from, lease);

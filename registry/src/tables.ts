@@ -235,22 +235,28 @@ export class Tables {
 
   /** Waits for every node that holds leases, up to the request timeout: deleting hangs on it. */
   async getSharers(appliance: string, version: string): Promise<SharersRead> {
-    const { replicas, missing } = await this.#replicas.place(sharersKey(appliance, version));
+    const key = sharersKey(appliance, version);
+    const { replicas } = await this.#replicas.place(key);
     const outcomes = await this.#replicas.read<'get-sharers'>(
       replicas,
       { op: 'get-sharers', appliance, version },
       () => false,
     );
-    const answers = answersOf(outcomes).map(({ answer }) => answer);
+    const answered = answersOf(outcomes);
+    const answers = answered.map(({ answer }) => answer);
     const sharers = new Map<string, Sharer>();
     for (const sharer of answers.flatMap((answer) => answer.sharers)) {
       sharers.set(`${sharer.client}.${sharer.lease}`, sharer);
     }
-    const members = replicas.length + missing.filter((peer) => !replicas.includes(peer)).length;
+    // Who has just joined does not know who was lost before: those who were there tell.
+    const lost = answers.flatMap(({ absent }) => absent);
+    const members = this.#replicas.members(key, replicas, lost);
+    const heard = new Set(answered.map(({ replica }) => replica.id));
+    const heardMembers = members.filter(({ id }) => heard.has(id)).length;
     return {
       count: Math.max(sharers.size, ...answers.map(({ count }) => count)),
       sharers: [...sharers.values()],
-      complete: !this.#isCutOff() && answers.length > members / 2,
+      complete: !this.#isCutOff() && heardMembers > members.length / 2,
     };
   }
 

@@ -54,6 +54,8 @@ export const responseSchemas = {
   'get-sharers': z.strictObject({
     count: z.int().min(0),
     sharers: z.array(sharerSchema).max(4096),
+    /** Nodes that should hold leases of it too, but were lost within the longest lease. */
+    absent: z.array(peerSchema).max(MAX_CLOSER_PEERS),
   }),
   /** The storing node says when it wants to hear again, so that it can slow a large set down. */
   'put-lease': z.strictObject({ refreshSeconds: z.number().positive() }),

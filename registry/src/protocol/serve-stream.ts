@@ -22,17 +22,13 @@ export function serveStream(
   logger: Logger,
 ): void {
   const decoder = new FrameDecoder(MAX_REQUEST_BYTES);
+  const waiting: Uint8Array[] = [];
   let inProgress = 0;
-  let blocked = false;
 
   const abort = (error: unknown): void => {
     logger.debug({ peer: peerId, reason: messageOf(error) }, 'registry stream ended');
+    waiting.length = 0;
     stream.abort(error instanceof Error ? error : new Error(String(error)));
-  };
-  const readOn = (): void => {
-    if (!blocked || inProgress >= MAX_CONCURRENT_REQUESTS || stream.writableNeedsDrain) return;
-    blocked = false;
-    if (stream.status === 'open') stream.resume();
   };
   const answer = async (message: Uint8Array): Promise<void> => {
     const [id, request] = envelopeSchema.parse(decodeCbor(message));
@@ -46,24 +42,28 @@ export function serveStream(
     );
     if (stream.status === 'open') stream.send(encodeFrame(encodeCbor(result)));
   };
-  const work = (message: Uint8Array): void => {
-    inProgress += 1;
-    answer(message)
-      .catch(abort)
-      .finally(() => {
-        inProgress -= 1;
-        readOn();
-      });
-    if (!blocked && (inProgress >= MAX_CONCURRENT_REQUESTS || stream.writableNeedsDrain)) {
-      blocked = true;
-      stream.pause();
+  const work = (): void => {
+    while (inProgress < MAX_CONCURRENT_REQUESTS && !stream.writableNeedsDrain) {
+      const message = waiting.shift();
+      if (message === undefined) break;
+      inProgress += 1;
+      answer(message)
+        .catch(abort)
+        .finally(() => {
+          inProgress -= 1;
+          work();
+        });
     }
+    if (stream.status !== 'open') return;
+    if (waiting.length > 0) stream.pause();
+    else if (stream.readStatus === 'paused') stream.resume();
   };
 
-  stream.addEventListener('drain', readOn);
+  stream.addEventListener('drain', work);
   stream.addEventListener('message', ({ data }) => {
     try {
-      for (const message of decoder.push(data.subarray())) work(message);
+      waiting.push(...decoder.push(data.subarray()));
+      work();
     } catch (error) {
       abort(error);
     }

@@ -1,4 +1,5 @@
 import { pino } from 'pino';
+import { AbsentPeers } from '../absent-peers.ts';
 import type { Clock } from '../clock.ts';
 import { generateIdentity, type Identity } from '../identity.ts';
 import type { RegistryNode } from '../node.ts';
@@ -34,12 +35,14 @@ export async function createTwinNode(options: TwinOptions): Promise<TwinNode> {
   const { identity = generateIdentity(), store = memoryStore() } = options;
   const self: Peer = { id: identity.peerId, addresses: [] };
   const routing = new MemoryRoutingTable(self.id);
-  const host = mode === 'server' ? createTableHost(store, routing, clock) : undefined;
+  const absent = new AbsentPeers(clock);
+  const host = mode === 'server' ? createTableHost(store, routing, absent, clock) : undefined;
   const replicas = new Replicas({
     self: () => self,
     host: host?.handle,
     transport: network.transport(self.id),
     routing,
+    absent,
     clock,
     requestTimeoutMs: REQUEST_TIMEOUT_MS,
   });
