@@ -16,6 +16,13 @@ export interface LocationWatchOptions {
   readonly logger: Logger;
 }
 
+export interface LocationListener {
+  /** There is a fresh list of servers. */
+  located(location: Location): Promise<void>;
+  /** There is none: what is known is getting old. */
+  failed(): void;
+}
+
 /**
  * Keeps the list of servers fresh, and the lease on the version held, while the proxy runs. Neither is
  * ever a reason to stop: what is known is used until something newer is known.
@@ -32,9 +39,8 @@ export class LocationWatch {
     this.#options = options;
   }
 
-  /** `onLocation` gets each fresh list of servers. */
-  start(onLocation: (location: Location) => Promise<void>): void {
-    this.#running = this.#run(onLocation);
+  start(listener: LocationListener): void {
+    this.#running = this.#run(listener);
   }
 
   /** A server failed: the list may have changed. */
@@ -50,7 +56,7 @@ export class LocationWatch {
     await this.#lease?.release();
   }
 
-  async #run(onLocation: (location: Location) => Promise<void>): Promise<void> {
+  async #run(listener: LocationListener): Promise<void> {
     const { everyMs, minMs } = this.#options;
     const { signal } = this.#closing;
     await this.#hold();
@@ -62,20 +68,22 @@ export class LocationWatch {
         await this.#pause(everyMs - minMs, AbortSignal.any([signal, hurried.signal]));
       if (signal.aborted) return;
       this.#isHurried = false;
-      await this.#locate(onLocation);
+      await this.#locate(listener);
       await this.#hold();
     }
   }
 
-  async #locate(onLocation: (location: Location) => Promise<void>): Promise<void> {
+  async #locate(listener: LocationListener): Promise<void> {
     const { locator, location, logger, timeoutMs } = this.#options;
     const { version } = location;
     const signal = AbortSignal.any([this.#closing.signal, AbortSignal.timeout(timeoutMs)]);
     try {
       const located = locator.locate(version === undefined ? {} : { version }, signal);
       const found = await onTime(located, signal);
-      if (found.servers.length > 0 && found.version === version) await onLocation(found);
+      if (found.servers.length > 0 && found.version === version) await listener.located(found);
     } catch (error) {
+      if (this.#closing.signal.aborted) return;
+      listener.failed();
       logger.warn({ err: error }, `the list of servers stays as it is: ${messageOf(error)}`);
     }
   }

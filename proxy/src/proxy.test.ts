@@ -154,6 +154,9 @@ describe('createProxy', () => {
     assert.deepEqual(await lookUp(clientOf(second), 'file'), handle);
     assert.equal(await readText(clientOf(second), 'new'), 'over one');
     assert.match(second.notices.join(), /did not end cleanly/);
+    await second.close();
+    const third = await startProxy({ locator });
+    assert.equal(await readText(clientOf(third), 'file'), 'two');
   });
 
   it('starts from what it knew when the locator does not answer, and says since when', async () => {

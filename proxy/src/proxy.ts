@@ -174,11 +174,16 @@ async function start(options: ProxyOptions, cleanup: Cleanup): Promise<Proxy> {
   cleanup.add(() => listener.close());
   hasServed = true;
 
-  watch.start(async (fresh) => {
-    record = { ...record, servers: fresh.servers, locatedAt: new Date().toISOString() };
-    staleSince = fresh.staleSince;
-    replicas.setServers(fresh.servers);
-    await sessionFile.write(record);
+  watch.start({
+    located: async (fresh) => {
+      record = { ...record, servers: fresh.servers, locatedAt: new Date().toISOString() };
+      staleSince = fresh.staleSince;
+      replicas.setServers(fresh.servers);
+      await sessionFile.write(record);
+    },
+    failed: () => {
+      staleSince ??= new Date(record.locatedAt);
+    },
   });
   const address = { host: listener.host, port: listener.port, mountPort: listener.mountPort };
   logger.info({ address, appliance, version, shadow: session.shadow }, 'proxy serves');

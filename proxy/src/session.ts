@@ -48,8 +48,7 @@ const UNVERSIONED_SHADOW = 'default';
  */
 export async function beginSession(request: SessionRequest): Promise<Session> {
   const { previous, version } = request;
-  const resumed =
-    previous !== undefined && version === undefined && resumes(request.resume, previous);
+  const resumed = previous !== undefined && resumes(request, previous);
   const wanted = resumed ? previous.version : version;
   const notices: string[] = [];
   const location = await locate(request, wanted, notices);
@@ -66,8 +65,14 @@ export async function beginSession(request: SessionRequest): Promise<Session> {
   return { location, resumed, shadow, notices };
 }
 
-function resumes(policy: ResumePolicy, previous: SessionRecord): boolean {
-  return policy === 'always' || (policy === 'after-crash' && previous.running);
+function resumes(
+  { resume, version, shadowName }: SessionRequest,
+  previous: SessionRecord,
+): boolean {
+  if (version !== undefined && version !== previous.version) return false;
+  if (shadowName !== undefined && shadowNameOf(shadowName, undefined) !== previous.shadow)
+    return false;
+  return resume === 'always' || (resume === 'after-crash' && previous.running);
 }
 
 async function locate(

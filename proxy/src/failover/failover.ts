@@ -37,7 +37,7 @@ export interface FailoverTimings extends ReplicaTimings {
 
 export const DEFAULT_FAILOVER_TIMINGS: FailoverTimings = {
   patienceMs: 1_000,
-  mountMs: 5_000,
+  mountMs: 3_000,
   probeMs: { first: 200, last: 30_000 },
   holdMs: 30_000,
 };
