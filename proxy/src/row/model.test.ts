@@ -4,8 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { Model, type Operation, operations } from './testing/model.ts';
-import { makeImage, Overlaid } from './testing/overlaid.ts';
+import { Model } from '../test-support/row/model.ts';
+import { type Operation, operations } from '../test-support/row/operations.ts';
+import { makeImage, Overlaid } from '../test-support/row/overlaid.ts';
 
 /** A few seconds' worth; a long run sets it to thousands. */
 const RUNS = Number(process.env['ROWFS_MODEL_RUNS'] ?? 12);

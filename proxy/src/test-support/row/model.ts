@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import fc from 'fast-check';
 import {
   type Fattr3,
   type Filehandle,
@@ -7,42 +6,10 @@ import {
   Nfsstat3,
   nfsstat3Name,
   StableHow,
-  UNCHANGED,
 } from '@rowfs/nfs3';
-import { asRoot as ctx, type Overlaid } from './overlaid.ts';
-
-const NAMES = ['a', 'b', 'c', 'd', 'h', 's', 'dir', 'sub', 'new', 'other'] as const;
-
-const name = fc.constantFrom(...NAMES);
-/** Which of the objects that there ever were, modulo their number. */
-const nth = fc.nat(63);
-const offset = fc.oneof(fc.nat(12_000), fc.constantFrom(0, 4095, 4096, 8192, 10_000));
-const length = fc.oneof(fc.nat(9000), fc.constantFrom(1, 4096, 8192));
-
-/** Operations by what they act on; directories and objects are numbers of the model's. */
-export const operations = fc.oneof(
-  fc.record({ type: fc.constant('create'), dir: nth, name }),
-  fc.record({ type: fc.constant('mkdir'), dir: nth, name }),
-  fc.record({ type: fc.constant('symlink'), dir: nth, name }),
-  fc.record({ type: fc.constant('remove'), dir: nth, name }),
-  fc.record({ type: fc.constant('rmdir'), dir: nth, name }),
-  fc.record({ type: fc.constant('rename'), dir: nth, name, toDir: nth, toName: name }),
-  fc.record({ type: fc.constant('link'), object: nth, dir: nth, name }),
-  fc.record({
-    type: fc.constant('write'),
-    object: nth,
-    offset,
-    length,
-    fill: fc.integer({ min: 1, max: 255 }),
-    stable: fc.constantFrom(...Object.values(StableHow)),
-  }),
-  fc.record({ type: fc.constant('truncate'), object: nth, size: offset }),
-  fc.record({ type: fc.constant('commit'), object: nth }),
-  fc.record({ type: fc.constant('chmod'), object: nth, mode: fc.nat(0o777) }),
-  fc.record({ type: fc.constant('restart') }),
-  fc.record({ type: fc.constant('crash') }),
-);
-export type Operation = typeof operations extends fc.Arbitrary<infer T> ? T : never;
+import { assertSameBytes, attributesOf, contentOf, listOf } from './observe.ts';
+import { type Operation, perform } from './operations.ts';
+import type { Overlaid } from './overlaid.ts';
 
 /** A file, directory or symbolic link of the model. */
 interface Inode {
@@ -56,6 +23,20 @@ interface Inode {
   stable: Buffer;
   readonly children: Map<string, Inode>;
   parent: Inode | undefined;
+}
+
+/** What an operation must answer, and what it does to the model when that is OK. */
+interface Prediction {
+  readonly status: Nfsstat3;
+  apply(made: Filehandle | undefined, attributes: Fattr3 | undefined): void;
+}
+
+function refuse(status: Nfsstat3): Prediction {
+  return { status, apply: () => undefined };
+}
+
+function accept(apply: Prediction['apply']): Prediction {
+  return { status: Nfsstat3.OK, apply };
 }
 
 /** A file system in memory: what the overlay should do, in the simplest way to say it. */
@@ -88,18 +69,22 @@ export class Model {
 
   /** Does one operation on both; they must answer the same status. */
   async step(subject: Overlaid, operation: Operation): Promise<void> {
-    const { status, apply } = this.#predict(operation);
+    const predicted = this.#predict(operation);
     const result = await perform(
       subject,
       operation,
       (n) => this.#nth(n).handle,
       (n) => this.#dir(n).handle,
     );
-    assert.equal(nfsstat3Name(result.status), nfsstat3Name(status), JSON.stringify(operation));
-    if (status === Nfsstat3.OK) {
+    assert.equal(
+      nfsstat3Name(result.status),
+      nfsstat3Name(predicted.status),
+      JSON.stringify(operation),
+    );
+    if (predicted.status === Nfsstat3.OK) {
       const made = 'obj' in result ? result.obj : undefined;
       const attributes = made === undefined ? undefined : await attributesOf(subject, made);
-      apply(made, attributes);
+      predicted.apply(made, attributes);
     }
   }
 
@@ -129,7 +114,10 @@ export class Model {
         const listed = await listOf(subject, inode.handle);
         assert.deepEqual([...listed.keys()].sort(), [...inode.children.keys()].sort());
         for (const [child, handle] of listed) {
-          assert.deepEqual(Buffer.from(handle), Buffer.from(inode.children.get(child)!.handle));
+          assert.deepEqual(
+            Buffer.from(handle),
+            Buffer.from(present(inode.children.get(child)).handle),
+          );
         }
       }
     }
@@ -150,18 +138,7 @@ export class Model {
     }
   }
 
-  #predict(op: Operation): {
-    status: Nfsstat3;
-    apply: (handle: Filehandle | undefined, attributes: Fattr3 | undefined) => void;
-  } {
-    const refuse = (status: Nfsstat3): { status: Nfsstat3; apply: () => void } => ({
-      status,
-      apply: () => undefined,
-    });
-    const accept = (
-      apply: (handle: Filehandle | undefined, attributes: Fattr3 | undefined) => void,
-    ): ReturnType<Model['#predict']> => ({ status: Nfsstat3.OK, apply });
-
+  #predict(op: Operation): Prediction {
     switch (op.type) {
       case 'create':
       case 'mkdir':
@@ -298,13 +275,18 @@ export class Model {
   }
 
   #nth(n: number): Inode {
-    return this.#inodes[n % this.#inodes.length]!;
+    return present(this.#inodes[n % this.#inodes.length]);
   }
 
   #dir(n: number): Inode {
     const directories = this.#inodes.filter(({ kind }) => kind === 'directory');
-    return directories[n % directories.length]!;
+    return present(directories[n % directories.length]);
   }
+}
+
+function present<T>(value: T | undefined): T {
+  assert.ok(value !== undefined);
+  return value;
 }
 
 function refusalOfData({ names, kind }: Inode): Nfsstat3 | undefined {
@@ -321,103 +303,4 @@ function nlinkOf({ kind, names, children }: Inode): number {
 function kindOf({ type }: Fattr3): Inode['kind'] {
   if (type === Ftype3.DIR) return 'directory';
   return type === Ftype3.LNK ? 'symlink' : 'file';
-}
-
-async function perform(
-  { service }: Overlaid,
-  op: Operation,
-  handleOf: (object: number) => Filehandle,
-  directoryOf: (directory: number) => Filehandle,
-): Promise<{ status: Nfsstat3; obj?: Filehandle | undefined }> {
-  const place = (dir: number, entry: string): { dir: Filehandle; name: string } => ({
-    dir: directoryOf(dir),
-    name: entry,
-  });
-  switch (op.type) {
-    case 'create': {
-      const how = { mode: 'guarded', objAttributes: { ...UNCHANGED, mode: 0o644 } } as const;
-      return service.create({ where: place(op.dir, op.name), how }, ctx);
-    }
-    case 'mkdir': {
-      const attributes = { ...UNCHANGED, mode: 0o755 };
-      return service.mkdir({ where: place(op.dir, op.name), attributes }, ctx);
-    }
-    case 'symlink': {
-      const link = { symlinkAttributes: UNCHANGED, symlinkData: 'somewhere' };
-      return service.symlink({ where: place(op.dir, op.name), ...link }, ctx);
-    }
-    case 'remove':
-      return service.remove({ object: place(op.dir, op.name) }, ctx);
-    case 'rmdir':
-      return service.rmdir({ object: place(op.dir, op.name) }, ctx);
-    case 'rename': {
-      const to = place(op.toDir, op.toName);
-      return service.rename({ from: place(op.dir, op.name), to }, ctx);
-    }
-    case 'link':
-      return service.link({ file: handleOf(op.object), link: place(op.dir, op.name) }, ctx);
-    case 'write': {
-      const { offset: at, length: count, stable } = op;
-      const data = [Buffer.alloc(count, op.fill)];
-      return service.write({ file: handleOf(op.object), offset: at, count, stable, data }, ctx);
-    }
-    case 'truncate': {
-      const newAttributes = { ...UNCHANGED, size: op.size };
-      return service.setattr({ object: handleOf(op.object), newAttributes, guard: undefined }, ctx);
-    }
-    case 'commit':
-      return service.commit({ file: handleOf(op.object), offset: 0, count: 0 }, ctx);
-    case 'chmod': {
-      const newAttributes = { ...UNCHANGED, mode: op.mode };
-      return service.setattr({ object: handleOf(op.object), newAttributes, guard: undefined }, ctx);
-    }
-    case 'restart':
-    case 'crash':
-      throw new Error('not an operation of a client');
-  }
-}
-
-async function attributesOf(
-  { service }: Overlaid,
-  object: Filehandle,
-): Promise<Fattr3 | undefined> {
-  const result = await service.getattr({ object }, ctx);
-  if (result.status === Nfsstat3.STALE) return undefined;
-  assert.ok(result.status === Nfsstat3.OK, nfsstat3Name(result.status));
-  return result.attributes;
-}
-
-async function contentOf({ service }: Overlaid, file: Filehandle): Promise<Buffer> {
-  const result = await service.read({ file, offset: 0, count: 1024 * 1024 }, ctx);
-  assert.ok(result.status === Nfsstat3.OK, nfsstat3Name(result.status));
-  const content = Buffer.concat(result.data);
-  assert.equal(content.length, result.count);
-  assert.ok(result.eof);
-  return content;
-}
-
-/** Names with handles, by READDIR in small pages and a LOOKUP each. */
-async function listOf({ service }: Overlaid, dir: Filehandle): Promise<Map<string, Filehandle>> {
-  const handles = new Map<string, Filehandle>();
-  let cookie = 0n;
-  for (;;) {
-    const page = await service.readdir({ dir, cookie, cookieverf: 0n, count: 256 }, ctx);
-    assert.ok(page.status === Nfsstat3.OK, nfsstat3Name(page.status));
-    for (const entry of page.entries) {
-      cookie = entry.cookie;
-      if (entry.name === '.' || entry.name === '..') continue;
-      const found = await service.lookup({ what: { dir, name: entry.name } }, ctx);
-      assert.ok(found.status === Nfsstat3.OK, `${entry.name}: ${nfsstat3Name(found.status)}`);
-      assert.equal(found.objAttributes?.fileid, entry.fileid);
-      assert.ok(!handles.has(entry.name), `${entry.name} is listed twice`);
-      handles.set(entry.name, found.object);
-    }
-    if (page.eof) return handles;
-  }
-}
-
-function assertSameBytes(actual: Buffer, expected: Buffer): void {
-  if (actual.equals(expected)) return;
-  const at = actual.findIndex((byte, i) => byte !== expected[i]);
-  assert.fail(`byte ${at} is ${actual[at]}, not ${expected[at]}`);
 }

@@ -10,8 +10,8 @@ import {
   type Nfs3Context,
   type Nfs3Service,
 } from '@rowfs/nfs3';
-import { redirectOnWrite } from '../layer.ts';
-import { openShadow, type Shadow } from '../shadow.ts';
+import { redirectOnWrite } from '../../row/layer.ts';
+import { openShadow, type Shadow } from '../../row/shadow.ts';
 
 /** A small image with what is hard: hard links, nested directories, files that end inside a block. */
 export async function makeImage(): Promise<string> {
