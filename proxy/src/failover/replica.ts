@@ -162,7 +162,7 @@ export class Replica {
       } catch (error) {
         if (this.#isClosed()) break;
         this.#failures += 1;
-        this.#lastError = error as FailoverError;
+        this.#lastError = error instanceof FailoverError ? error : unreachable(this.address, error);
         this.#disconnect();
         this.#become('demoted');
       }
