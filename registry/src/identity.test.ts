@@ -42,6 +42,16 @@ describe('key file', () => {
     await assert.rejects(loadKey(path), { code: 'KEY_UNREADABLE', message: new RegExp(path) });
     await writeFile(path, 'not a key', { mode: 0o600 });
     await assert.rejects(loadOrCreateKey(path), { code: 'KEY_UNREADABLE' });
+    const below = join(path, 'below.key');
+    await assert.rejects(loadOrCreateKey(below), { code: 'KEY_UNREADABLE' });
+  });
+});
+
+describe('generated identity', () => {
+  it('is the same for the same seed, and another one without', () => {
+    const seed = new Uint8Array(32).fill(7);
+    assert.equal(generateIdentity(seed).peerId, generateIdentity(seed).peerId);
+    assert.notEqual(generateIdentity().peerId, generateIdentity().peerId);
   });
 });
 

@@ -25,9 +25,13 @@ export interface Identity {
   sign(message: Uint8Array): Uint8Array;
 }
 
-/** A fresh identity that is nowhere on disk. */
-export function generateIdentity(): Identity {
-  return identityOf(generateKeyPairSync('ed25519').privateKey);
+// DER header of a PKCS#8 Ed25519 private key (RFC 8410 section 7): the 32 bytes of the seed follow.
+const PKCS8_ED25519 = Buffer.from('302e020100300506032b657004220420', 'hex');
+
+/** An identity that is nowhere on disk: a fresh one, or always the same for the same 32-byte seed. */
+export function generateIdentity(seed: Uint8Array = randomBytes(32)): Identity {
+  const key = Buffer.concat([PKCS8_ED25519, seed]);
+  return identityOf(createPrivateKey({ key, format: 'der', type: 'pkcs8' }));
 }
 
 /**
@@ -38,7 +42,13 @@ export function generateIdentity(): Identity {
 export async function loadOrCreateKey(path: string): Promise<Identity> {
   const existing = await readKeyFile(path);
   if (existing !== undefined) return existing;
-  await writeKeyFile(path, generateKeyPairSync('ed25519').privateKey);
+  try {
+    await writeKeyFile(path, generateKeyPairSync('ed25519').privateKey);
+  } catch (error) {
+    throw new RegistryError('KEY_UNREADABLE', `cannot create key ${path}: ${messageOf(error)}`, {
+      cause: error,
+    });
+  }
   // Read back what is there: another process may have won the race to create it.
   return loadKey(path);
 }

@@ -41,6 +41,13 @@ export type { ApplyGcOptions, GcReport } from './gc/apply.ts';
 export type { SharersRead, Tables } from './tables.ts';
 export type { Peer } from './protocol/messages.ts';
 export type { Clock, Timer } from './clock.ts';
+// To run the tables on another network than libp2p, as the simulation does.
+export { createNodeCore } from './node-core.ts';
+export type { NodeCore, NodeCoreInit } from './node-core.ts';
+export { memoryStore, type Store } from './store.ts';
+export { compareDistance, peerKey, type KadKey } from './kad-key.ts';
+export type { PeerTransport, RoutingTable } from './protocol/peer-transport.ts';
+export type { Operation, RequestHandler, RequestOf, ResponseOf } from './protocol/messages.ts';
 export { RecordRefusal, RegistryError } from './errors.ts';
 export type { RefusalCode, RegistryErrorCode } from './errors.ts';
 export {

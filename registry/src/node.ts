@@ -1,21 +1,17 @@
 import { join } from 'node:path';
 import type { Logger } from 'pino';
-import { AbsentPeers } from './absent-peers.ts';
 import { Bootstrap } from './bootstrap.ts';
 import { systemClock, type Clock } from './clock.ts';
 import { RegistryError } from './errors.ts';
 import { generateIdentity, loadOrCreateKey, type Identity } from './identity.ts';
 import { KadRouting } from './kad-routing.ts';
 import { startLibp2p } from './libp2p-node.ts';
+import { createNodeCore } from './node-core.ts';
 import { Libp2pTransport } from './protocol/libp2p-transport.ts';
 import type { Peer } from './protocol/messages.ts';
-import { Replicas } from './replicas.ts';
 import { diskStore, memoryStore, type Store } from './store.ts';
-import { createTableHost } from './table-host.ts';
-import { Tables } from './tables.ts';
+import type { Tables } from './tables.ts';
 
-/** How long one request to one peer may take. */
-const REQUEST_TIMEOUT_MS = 1500;
 /** When the first self-lookup runs after the first peer came: earlier the table is too thin. */
 const FIRST_SELF_LOOKUP_MS = 250;
 const SELF_LOOKUP_INTERVAL_MS = 30_000;
@@ -80,22 +76,19 @@ export async function createRegistryNode(options: RegistryNodeOptions): Promise<
     cleanup.push(async () => libp2p.stop());
     const routing = new KadRouting(libp2p, kadTable, logger);
     const transport = new Libp2pTransport(libp2p, clock);
-    const absent = new AbsentPeers(clock);
-    routing.onPeerGone((peer) => absent.add(peer));
-    const host = mode === 'server' ? createTableHost(store, routing, absent, clock) : undefined;
-    if (host !== undefined) await transport.serve(host.handle, logger);
-
     const addresses = (): string[] => libp2p.getMultiaddrs().map((address) => address.toString());
     const self = (): Peer => ({ id: identity.peerId, addresses: addresses() });
-    const replicas = new Replicas({
+    const { host, absent, replicas, tables } = createNodeCore({
       self,
-      host: host?.handle,
+      mode,
       transport,
       routing,
-      absent,
+      store,
       clock,
-      requestTimeoutMs: REQUEST_TIMEOUT_MS,
+      isCutOff: () => options.bootstrap.length > 0 && routing.size === 0,
     });
+    routing.onPeerGone((peer) => absent.add(peer));
+    if (host !== undefined) await transport.serve(host.handle, logger);
     cleanup.push(() => replicas.close());
     cleanup.push(() => transport.close());
 
@@ -114,12 +107,6 @@ export async function createRegistryNode(options: RegistryNodeOptions): Promise<
     if (!joined && mode === 'client' && options.allowOffline !== true) {
       throw unreachable(options.bootstrap);
     }
-    const tables = new Tables({
-      replicas,
-      store,
-      clock,
-      isCutOff: () => options.bootstrap.length > 0 && routing.size === 0,
-    });
     return {
       peerId: identity.peerId,
       identity,

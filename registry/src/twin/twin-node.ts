@@ -1,16 +1,12 @@
 import { pino } from 'pino';
-import { AbsentPeers } from '../absent-peers.ts';
 import type { Clock } from '../clock.ts';
 import { generateIdentity, type Identity } from '../identity.ts';
+import { createNodeCore } from '../node-core.ts';
 import type { RegistryNode } from '../node.ts';
 import type { Peer } from '../protocol/messages.ts';
-import { Replicas } from '../replicas.ts';
+import type { Replicas } from '../replicas.ts';
 import { memoryStore, type Store } from '../store.ts';
-import { createTableHost } from '../table-host.ts';
-import { Tables } from '../tables.ts';
 import { MemoryRoutingTable, type MemoryNetwork } from './memory-network.ts';
-
-const REQUEST_TIMEOUT_MS = 1500;
 
 /** A node on the in-process network. */
 export interface TwinNode extends RegistryNode {
@@ -35,19 +31,16 @@ export async function createTwinNode(options: TwinOptions): Promise<TwinNode> {
   const { identity = generateIdentity(), store = memoryStore() } = options;
   const self: Peer = { id: identity.peerId, addresses: [] };
   const routing = new MemoryRoutingTable(self.id);
-  const absent = new AbsentPeers(clock);
-  const host = mode === 'server' ? createTableHost(store, routing, absent, clock) : undefined;
-  const replicas = new Replicas({
+  const { host, replicas, tables } = createNodeCore({
     self: () => self,
-    host: host?.handle,
+    mode,
     transport: network.transport(self.id),
     routing,
-    absent,
+    store,
     clock,
-    requestTimeoutMs: REQUEST_TIMEOUT_MS,
+    isCutOff: () => false,
   });
   if (host !== undefined) network.serve(self.id, host.handle);
-  const tables = new Tables({ replicas, store, clock, isCutOff: () => false });
   if (via !== undefined) {
     routing.answered({ id: via.peerId, addresses: [] });
     await replicas.refreshNeighbours();
