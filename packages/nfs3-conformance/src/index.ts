@@ -1,2 +1,3 @@
-export { describeNfs3Conformance, type ConformanceOptions, type Subject } from './suite.ts';
+export { describeNfs3Conformance, type ConformanceOptions } from './suite.ts';
+export type { Subject } from './group.ts';
 export { populateSample } from './sample.ts';

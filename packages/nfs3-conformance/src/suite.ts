@@ -2,34 +2,14 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { Mountstat3, type Nfs3Service } from '@rowfs/nfs3';
 import { callerContext, Client } from './client.ts';
+import type { Group, Subject } from './group.ts';
 import { groups } from './groups/table.ts';
-
-/** What is tested: a service with the sample tree (sample.ts) at `mountPath`. */
-export interface Subject {
-  readonly service: Nfs3Service;
-  /** Where the sample tree is, for MNT. */
-  readonly mountPath: string;
-  /** Ends the service and starts it again over the same storage. Called only when restartable. */
-  restart(): Promise<Nfs3Service>;
-  /** Ends it, and removes what it made. */
-  close(): Promise<void>;
-}
 
 export interface ConformanceOptions {
   /** False: every change is answered NFS3ERR_ROFS, and that is tested. */
   readonly writable: boolean;
   /** Handles, cookies and written data survive `restart`. */
   readonly restartable: boolean;
-}
-
-/** One case; it gets the subject as a client sees it. */
-export type Case = (name: string, run: (client: Client, subject: Subject) => Promise<void>) => void;
-
-/** Cases about one subject matter. */
-export interface Group {
-  readonly name: string;
-  readonly needs: 'nothing' | 'writable' | 'read-only' | 'restartable' | 'writable and restartable';
-  register(test: Case): void;
 }
 
 function applies({ needs }: Group, { writable, restartable }: ConformanceOptions): boolean {

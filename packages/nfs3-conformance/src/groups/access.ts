@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { Access3, type Filehandle } from '@rowfs/nfs3';
 import { type Client, ok, refused } from '../client.ts';
-import type { Group } from '../suite.ts';
+import type { Group } from '../group.ts';
 
 const ALL = 0x3f;
 

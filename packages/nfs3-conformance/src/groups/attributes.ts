@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { Ftype3 } from '@rowfs/nfs3';
-import type { Group } from '../suite.ts';
+import type { Group } from '../group.ts';
 import { BINARY_BYTES, HOLES_BYTES } from '../sample.ts';
 
 export const attributes: Group = {

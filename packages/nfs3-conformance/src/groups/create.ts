@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { Ftype3, NAME_MAX } from '@rowfs/nfs3';
 import { ok, refused, sattr } from '../client.ts';
 import { ODD_NAMES } from '../sample.ts';
-import type { Group } from '../suite.ts';
+import type { Group } from '../group.ts';
 
 export const create: Group = {
   name: 'CREATE (3.3.8), MKDIR (3.3.9), SYMLINK (3.3.10) and MKNOD (3.3.11)',

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { dirEntryBytes, dirEntryPlusBytes, READDIR_OVERHEAD_BYTES } from '@rowfs/nfs3';
 import { ok, present, refused } from '../client.ts';
 import { manyNames, ODD_NAMES } from '../sample.ts';
-import type { Group } from '../suite.ts';
+import type { Group } from '../group.ts';
 
 export const directories: Group = {
   name: 'READDIR (3.3.16) and READDIRPLUS (3.3.17)',

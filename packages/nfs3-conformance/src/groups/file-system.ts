@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { Ftype3, Mountstat3, NAME_MAX } from '@rowfs/nfs3';
 import { ok } from '../client.ts';
-import type { Group } from '../suite.ts';
+import type { Group } from '../group.ts';
 
 export const fileSystem: Group = {
   name: 'NULL (3.3.0), FSSTAT (3.3.18), FSINFO (3.3.19), PATHCONF (3.3.20) and MNT',

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { type Filehandle, NFS3_FHSIZE, StableHow } from '@rowfs/nfs3';
 import { type Client, refused, sattr } from '../client.ts';
-import type { Group } from '../suite.ts';
+import type { Group } from '../group.ts';
 
 /** A call of each procedure that takes a handle. */
 function everyCall({ service, root, ctx }: Client, handle: Filehandle) {

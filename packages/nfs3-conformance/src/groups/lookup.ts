@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { NAME_MAX } from '@rowfs/nfs3';
 import { ok, refused } from '../client.ts';
 import { ODD_NAMES } from '../sample.ts';
-import type { Group } from '../suite.ts';
+import type { Group } from '../group.ts';
 
 export const lookup: Group = {
   name: 'LOOKUP (3.3.3)',

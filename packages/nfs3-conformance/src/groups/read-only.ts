@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { Access3, Ftype3, StableHow } from '@rowfs/nfs3';
 import { ok, refused, sattr } from '../client.ts';
-import type { Group } from '../suite.ts';
+import type { Group } from '../group.ts';
 
 export const readOnly: Group = {
   name: 'a read-only tree',

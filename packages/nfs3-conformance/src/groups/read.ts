@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { ok, refused } from '../client.ts';
 import { BINARY_BYTES, binaryContent, HOLES_BYTES, HOLES_TAIL } from '../sample.ts';
-import type { Group } from '../suite.ts';
+import type { Group } from '../group.ts';
 
 export const read: Group = {
   name: 'READ (3.3.6) and READLINK (3.3.5)',

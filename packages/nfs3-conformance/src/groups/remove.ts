@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { ok, refused } from '../client.ts';
 import { manyNames } from '../sample.ts';
-import type { Group } from '../suite.ts';
+import type { Group } from '../group.ts';
 
 export const remove: Group = {
   name: 'REMOVE (3.3.12) and RMDIR (3.3.13)',

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { ok, refused } from '../client.ts';
 import { binaryContent, ODD_NAMES } from '../sample.ts';
-import type { Group } from '../suite.ts';
+import type { Group } from '../group.ts';
 
 export const rename: Group = {
   name: 'RENAME (3.3.14) and LINK (3.3.15)',

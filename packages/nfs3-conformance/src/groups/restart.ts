@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { StableHow } from '@rowfs/nfs3';
 import { Client, ok, present, refused } from '../client.ts';
 import { binaryContent, ODD_NAMES } from '../sample.ts';
-import type { Group } from '../suite.ts';
+import type { Group } from '../group.ts';
 
 export const restart: Group = {
   name: 'after a restart',

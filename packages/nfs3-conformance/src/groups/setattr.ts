@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { ok, refused, sattr } from '../client.ts';
-import type { Group } from '../suite.ts';
+import type { Group } from '../group.ts';
 
 export const setattr: Group = {
   name: 'SETATTR (3.3.2)',

@@ -1,4 +1,4 @@
-import type { Group } from '../suite.ts';
+import type { Group } from '../group.ts';
 import { access } from './access.ts';
 import { attributes } from './attributes.ts';
 import { create } from './create.ts';

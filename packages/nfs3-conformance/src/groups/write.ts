@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { StableHow } from '@rowfs/nfs3';
 import { ok, refused } from '../client.ts';
 import { binaryContent, BINARY_BYTES } from '../sample.ts';
-import type { Group } from '../suite.ts';
+import type { Group } from '../group.ts';
 
 export const write: Group = {
   name: 'WRITE (3.3.7) and COMMIT (3.3.21)',

@@ -2,9 +2,9 @@ import { randomBytes } from 'node:crypto';
 import { closeSync, constants, fsync as fsyncAsync, openSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { Ftype3, type Verf3 } from '../types.ts';
-import type { Pin } from './pin.ts';
+import type { Inodes } from './inodes.ts';
 import type { OpenFiles } from './open-files.ts';
-import type { Tree } from './tree.ts';
+import type { Pin } from './pin.ts';
 
 const fsync = promisify(fsyncAsync);
 
@@ -37,10 +37,13 @@ export class StableStorage {
    * The attributes of an object. What has no data cannot be synced itself: its directory is, which
    * on a journaling file system brings the inode along.
    */
-  async syncAttributes(tree: Tree, pin: Pin): Promise<void> {
-    if (pin.type === Ftype3.REG) await this.syncFile(tree.readers, pin);
+  async syncAttributes(
+    { readers, inodes }: { readonly readers: OpenFiles; readonly inodes: Inodes },
+    pin: Pin,
+  ): Promise<void> {
+    if (pin.type === Ftype3.REG) await this.syncFile(readers, pin);
     else if (pin.type === Ftype3.DIR) await this.syncDirectory(pin);
-    else await this.syncDirectory(tree.inodes.whereIs(pin).dir);
+    else await this.syncDirectory(inodes.whereIs(pin).dir);
   }
 
   async #orNewVerifier(syncing: Promise<void>): Promise<void> {
