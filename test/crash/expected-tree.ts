@@ -22,6 +22,7 @@ interface Expected {
 }
 
 const BLOCK_BYTES = 4096;
+const MAX_RUNS = 8;
 
 /** A tree as its only client knows it: what was acknowledged as stable, and what was not. */
 export class ExpectedTree {
@@ -199,10 +200,25 @@ function contentDifferences(path: string, { versions }: Expected, seen: Uint8Arr
   const found: string[] = [];
   for (let at = 0; at < seen.length; at += BLOCK_BYTES) {
     const block = seen.subarray(at, at + BLOCK_BYTES);
-    const isOneOf = candidates.some(
-      (version) => Buffer.compare(version.subarray(at, at + BLOCK_BYTES), block) === 0,
+    const versionsOfBlock = candidates.map((version) => version.subarray(at, at + BLOCK_BYTES));
+    if (versionsOfBlock.some((version) => Buffer.compare(version, block) === 0)) continue;
+    const known = new Set(versionsOfBlock.map(inWords));
+    const blockNumber = at / BLOCK_BYTES;
+    found.push(
+      `${path}: block ${blockNumber} is ${inWords(block)}, not ${[...known].join(' or ')}`,
     );
-    if (!isOneOf) found.push(`${path}: block ${at / BLOCK_BYTES} is none that was written there`);
   }
   return found;
+}
+
+/** Runs of one byte, such as `100 x 07, 3996 x 00`. */
+function inWords(bytes: Uint8Array): string {
+  const runs: string[] = [];
+  for (let start = 0; start < bytes.length && runs.length < MAX_RUNS;) {
+    let end = start;
+    while (end < bytes.length && bytes[end] === bytes[start]) end += 1;
+    runs.push(`${end - start} x ${(bytes[start] ?? 0).toString(16).padStart(2, '0')}`);
+    start = end;
+  }
+  return `[${runs.join(', ')}]`;
 }

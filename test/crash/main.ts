@@ -1,11 +1,15 @@
 /**
- * `pnpm crash [--seed S] [--runs N]`: the crash matrix of the shadow. Each run fills one shadow by
- * four clients at once and kills the process at several moments; after each a fresh process must
- * find what was acknowledged. The last line is JSON; exit status 1 when anything was lost.
+ * `pnpm crash [--seed S] [--runs N]`: the crash matrix of the shadow. In each run four clients
+ * change one shadow at once, and the process is killed at several moments; then the same with power
+ * cuts. After each a fresh process must find all that was acknowledged. The last line is JSON; exit
+ * status 1 when anything was lost. The operations follow from the seed; the moments of the kills are
+ * aimed by it, and the scheduler has its say.
  */
 import { randomInt } from 'node:crypto';
 import { parseArgs } from 'node:util';
 import { killRun } from './kill-run.ts';
+import { canCutPower, powerCutRun } from './power-cut-run.ts';
+import type { RunResult } from './run.ts';
 
 const DEFAULT_RUNS = 10;
 
@@ -22,18 +26,27 @@ const { values } = parseArgs({
 const seed = wholeNumber(values.seed ?? String(randomInt(2 ** 29)), '--seed');
 const runs = wholeNumber(values.runs, '--runs');
 
-let points = 0;
-let acknowledged = 0;
-let lost = 0;
-for (let run = 0; run < runs; run += 1) {
-  const result = await killRun(seed + run);
-  points += result.points;
-  acknowledged += result.acknowledged;
-  lost += result.lost.length;
-  for (const each of result.lost) process.stdout.write(`lost: ${each}\n`);
-  if (result.lost.length > 0) {
-    process.stdout.write(`  again: pnpm crash --seed ${seed + run} --runs 1\n`);
-  }
+const total = { kills: 0, powerCuts: 0, acknowledged: 0, lost: 0 };
+
+function add({ acknowledged, lost }: RunResult, seedOfRun: number): void {
+  total.acknowledged += acknowledged;
+  total.lost += lost.length;
+  for (const each of lost) process.stdout.write(`lost: ${each}\n`);
+  if (lost.length > 0) process.stdout.write(`  again: pnpm crash --seed ${seedOfRun} --runs 1\n`);
 }
-process.stdout.write(`${JSON.stringify({ seed, runs, points, acknowledged, lost })}\n`);
-process.exitCode = lost > 0 ? 1 : 0;
+
+const cutsPower = canCutPower();
+if (!cutsPower)
+  process.stderr.write('crash: no strace here, so no power cuts: apt install strace\n');
+for (let run = 0; run < runs; run += 1) {
+  const killed = await killRun(seed + run);
+  total.kills += killed.points;
+  add(killed, seed + run);
+  if (!cutsPower) continue;
+  const cut = await powerCutRun(seed + run);
+  total.powerCuts += cut.points;
+  add(cut, seed + run);
+}
+const points = total.kills + total.powerCuts;
+process.stdout.write(`${JSON.stringify({ seed, runs, points, ...total })}\n`);
+process.exitCode = total.lost > 0 ? 1 : 0;

@@ -47,7 +47,7 @@ export async function openOverlay({
 }
 
 /** The sparse files of a shadow. */
-export function dataFiles({ shadow }: Places): string[] {
+export function dataFiles(shadow: string): string[] {
   const entries = readdirSync(join(shadow, 'data'), { recursive: true, withFileTypes: true });
   return entries.filter((entry) => entry.isFile()).map(({ name }) => name);
 }
