@@ -1,6 +1,6 @@
 /**
  * One measurement, in a process of its own so that client and server do not share a thread: keeps
- * `inFlight` calls of one kind under way for `seconds`, and prints calls and bytes per second.
+ * `inFlight` calls of one kind under way for `seconds`, and prints what was done per second.
  * Takes one JSON argument (LoadTask), prints one JSON line (LoadResult).
  */
 import { connectNfs3, listDirectory, type Nfs3Context, Nfsstat3, walk } from '@rowfs/nfs3';
@@ -17,9 +17,11 @@ export interface LoadTask {
   readonly seconds: number;
 }
 
+/** Per second: a READDIRPLUS is worth its entries, since servers choose how many one reply has. */
 export interface LoadResult {
-  readonly callsPerSecond: number;
-  readonly bytesPerSecond: number;
+  readonly calls: number;
+  readonly bytes: number;
+  readonly entries: number;
 }
 
 /** The names in the tree that is measured on, made by the case. */
@@ -53,6 +55,7 @@ async function measure(task: LoadTask): Promise<LoadResult> {
 
   let turn = 0;
   let bytes = 0;
+  let entries = 0;
   const call = async (): Promise<number> => {
     turn += 1;
     const file = files[turn % files.length];
@@ -66,7 +69,9 @@ async function measure(task: LoadTask): Promise<LoadResult> {
         return (await service.access({ object: file.handle, access: ACCESS_ALL }, ctx)).status;
       case 'readdirplus': {
         const position = { cookie: 0n, cookieverf: 0n, dircount: 8192, maxcount: 32_768 };
-        return (await service.readdirplus({ dir, ...position }, ctx)).status;
+        const result = await service.readdirplus({ dir, ...position }, ctx);
+        if (result.status === Nfsstat3.OK) entries += result.entries.length;
+        return result.status;
       }
       case 'read': {
         const offset = (turn * task.readBytes) % LARGE_FILE_BYTES;
@@ -82,6 +87,7 @@ async function measure(task: LoadTask): Promise<LoadResult> {
     const begin = performance.now();
     let calls = 0;
     bytes = 0;
+    entries = 0;
     const worker = async (): Promise<void> => {
       while (performance.now() < end) {
         const status = await call();
@@ -91,7 +97,7 @@ async function measure(task: LoadTask): Promise<LoadResult> {
     };
     await Promise.all(Array.from({ length: task.inFlight }, worker));
     const elapsed = (performance.now() - begin) / 1000;
-    return { callsPerSecond: calls / elapsed, bytesPerSecond: bytes / elapsed };
+    return { calls: calls / elapsed, bytes: bytes / elapsed, entries: entries / elapsed };
   };
 
   await runFor(task.seconds / 4);

@@ -25,6 +25,16 @@ interface Measured {
   readonly target?: number;
 }
 
+const operations = ['op/s', ({ calls }: LoadResult): number => calls] as const;
+/** What counts, of what each kind of call does in a second. */
+const measures = {
+  getattr: operations,
+  lookup: operations,
+  access: operations,
+  readdirplus: ['entries/s', ({ entries }: LoadResult): number => entries],
+  read: ['MB/s', ({ bytes }: LoadResult): number => bytes / 1e6],
+} as const;
+
 const measured: readonly Measured[] = [
   {
     name: 'GETATTR, 32 in flight',
@@ -94,13 +104,13 @@ async function compare(
 ): Promise<BenchRow> {
   const seconds = short ? 0.3 : 1.5;
   const rounds: { ours: number; peer: number }[] = [];
-  const isRead = task.kind === 'read';
+  const [unit, amountOf] = measures[task.kind];
   const one = async (where: Target): Promise<number> => {
     const { host, port, mountPort, path } = where;
     const argument: LoadTask = { host, port, mountPort, path, ...task, seconds };
     const { stdout } = await execa(process.execPath, [load, JSON.stringify(argument)]);
     const result = JSON.parse(stdout) as LoadResult;
-    return isRead ? result.bytesPerSecond / 1e6 : result.callsPerSecond;
+    return amountOf(result);
   };
   for (let round = 0; round < (short ? 1 : 5); round += 1) {
     // Who goes first changes, so that neither always finds the warmer machine.
@@ -109,7 +119,7 @@ async function compare(
     const b = await one(first === ours ? peer : ours);
     rounds.push(first === ours ? { ours: a, peer: b } : { ours: b, peer: a });
   }
-  return compareRounds(name, isRead ? 'MB/s' : 'op/s', rounds, target);
+  return compareRounds(name, unit, rounds, target);
 }
 
 async function makeTree(tree: string): Promise<void> {
