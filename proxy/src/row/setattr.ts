@@ -75,10 +75,16 @@ export async function setAttributes(
   });
   if (file === undefined) return apply();
   return shadow.files.file(file.id).lock.run(async () => {
-    await shadow.files.flush(shadow.files.file(file.id));
+    const contents = shadow.files.file(file.id);
+    await shadow.files.flush(contents);
+    if (wanted.size !== undefined) {
+      const size = await decide(overlay, ctx, (tree) => tree.attributes(tree.resolve(handle)).size);
+      // Before it can show: what a crash or an earlier cut left beyond the end is gone from the disk.
+      if (wanted.size > size) await contents.sync(size);
+    }
     const wcc = await apply();
     // Only now that no restart can bring the old size back.
-    if (wanted.size !== undefined) shadow.files.file(file.id).cut(wanted.size);
+    if (wanted.size !== undefined) contents.cut(wanted.size);
     return wcc;
   });
 }
