@@ -103,7 +103,8 @@ export class LowerFacts {
       throw new Refusal(result.status);
     }
     this.note(directory, result.dirAttributes);
-    const found = result.status === Nfsstat3.OK ? result.object : ABSENT;
+    // Copied: a handle that is kept must not keep the whole message that it came in.
+    const found = result.status === Nfsstat3.OK ? Buffer.from(result.object) : ABSENT;
     if (result.status === Nfsstat3.OK) this.note(result.object, result.objAttributes);
     this.#names.set(nameKey(directory, name), found);
     return found;
@@ -113,7 +114,8 @@ export class LowerFacts {
     const entries: LowerEntry[] = [];
     try {
       for await (const entry of listDirectory(this.#lower, directory, this.context(ctx))) {
-        const { name, fileid, nameHandle: handle } = entry;
+        const { name, fileid, nameHandle } = entry;
+        const handle = nameHandle === undefined ? undefined : Buffer.from(nameHandle);
         entries.push({ name, fileid, handle, position: this.#hash.position(name) });
         if (handle !== undefined) this.note(handle, entry.nameAttributes);
       }

@@ -9,7 +9,7 @@ import { type Operation, operations } from '../test-support/row/operations.ts';
 import { makeImage, Overlaid } from '../test-support/row/overlaid.ts';
 
 /** A few seconds' worth; a long run sets it to thousands. */
-const RUNS = Number(process.env['ROWFS_MODEL_RUNS'] ?? 12);
+const RUNS = Number(process.env['ROWFS_MODEL_RUNS'] ?? 8);
 
 /**
  * Random operations on the overlay and on a model of a file system in memory: after each, status,

@@ -10,7 +10,7 @@ import { ShadowFile, type Unstable } from './shadow-file.ts';
 /** Open files: descriptors are dear. Unstable ones hold memory too, at least 512 bytes each. */
 const MAX_OPEN = 512;
 const MAX_UNSTABLE = 256;
-const SHARDS = 256;
+const SHARDS = 64;
 
 /** The contents written here, one sparse file for each node that has any, under `data/`. */
 export class ShadowFiles {
@@ -87,14 +87,20 @@ export class ShadowFiles {
       this.#store.stage(writes);
     }
     this.#settle(file);
-    await this.#store.durable();
+    try {
+      await this.#store.durable();
+    } catch (error) {
+      this.#cutToRecord(file);
+      throw error;
+    }
   }
 
   /** Flushes the file that was written longest ago, when memory for unstable writes runs out. */
   async relieve(): Promise<void> {
     const [oldest] = this.#unstable;
     if (oldest === undefined || this.#unstable.size <= MAX_UNSTABLE) return;
-    await oldest.lock.run(() => this.flush(oldest));
+    // A loss is told to all by the verifier, and is not the error of who happens to write now.
+    await oldest.lock.run(() => this.flush(oldest)).catch(() => undefined);
   }
 
   async flushAll(): Promise<void> {
@@ -146,6 +152,11 @@ export class ShadowFiles {
   #lose(file: ShadowFile): void {
     if (file.unstable === undefined) return;
     this.#settle(file);
+    this.#cutToRecord(file);
+  }
+
+  /** What was written beyond the size that is on record must not show when the file grows again. */
+  #cutToRecord(file: ShadowFile): void {
     const record = this.#store.get(nodeKey(file.id));
     file.cut(record === undefined ? 0 : decodeNode(file.id, record).size);
   }

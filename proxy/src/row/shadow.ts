@@ -270,7 +270,7 @@ export class Shadow {
       })
       .catch((error: unknown) => {
         // Nothing is lost but space, and the next opening finds it again.
-        this.#logger.warn({ error }, 'could not remove the contents of a removed file');
+        this.#logger.warn({ err: error }, 'could not remove the contents of a removed file');
       });
     this.#discards.add(discard);
     void discard.finally(() => this.#discards.delete(discard));
@@ -278,7 +278,10 @@ export class Shadow {
 
   #lost(error: unknown): void {
     this.#verifier = randomBytes(8).readBigUInt64BE();
-    this.#logger.error({ error }, 'unstable writes were lost: clients are told to send them again');
+    this.#logger.warn(
+      { err: error },
+      'could not write to the shadow: clients are told to send again',
+    );
   }
 }
 

@@ -7,6 +7,7 @@ import {
   type Nfs3Service,
   Nfsstat3,
   StableHow,
+  type Verf3,
   type WriteArgs,
   type WriteResult,
 } from '@rowfs/nfs3';
@@ -31,14 +32,18 @@ export function writeProcedures(overlay: Overlay): Pick<Nfs3Service, 'write' | '
       answer(
         async () => {
           const node = await decide(overlay, ctx, (tree) => prepare(tree, args));
+          // Before anything is written: a loss from here on must change what the client compares.
+          const verf = shadow.verifier;
           const result = await shadow.files.file(node.id).lock.run(async () => {
-            return writeLocked(overlay, ctx, node.id, args);
+            return writeLocked(overlay, ctx, node.id, args, verf);
           });
           if (args.stable === StableHow.UNSTABLE) await shadow.files.relieve();
           else {
             // Taken anew, so that all who wrote meanwhile are served by the first one's fsync.
             const file = shadow.files.file(node.id);
             await file.lock.run(() => shadow.files.flush(file));
+            // Lost in between, with somebody else's transaction: there was nothing left to flush.
+            if (shadow.verifier !== verf) throw new Refusal(Nfsstat3.IO);
           }
           return result;
         },
@@ -94,6 +99,7 @@ async function writeLocked(
   ctx: Nfs3Context,
   id: number,
   { offset, count, data, stable }: WriteArgs,
+  verf: Verf3,
 ): Promise<WriteResult> {
   const { shadow } = overlay;
   const before = await attributesOfNode(overlay, ctx, id);
@@ -111,7 +117,7 @@ async function writeLocked(
     fileWcc: wccOf(before.attributes, after.attributes),
     count,
     committed: stable === StableHow.UNSTABLE ? StableHow.UNSTABLE : StableHow.FILE_SYNC,
-    verf: shadow.verifier,
+    verf,
   };
 }
 

@@ -58,7 +58,8 @@ export class Model {
       known.set(attributes.fileid, inode);
       if (inode.kind === 'file') inode.content = inode.stable = await contentOf(subject, handle);
       if (inode.kind === 'directory') {
-        for (const [child, childHandle] of await listOf(subject, handle)) {
+        // By name: listing order is another one for each shadow, and a case must mean the same again.
+        for (const [child, childHandle] of [...(await listOf(subject, handle))].sort()) {
           inode.children.set(child, await visit(childHandle, inode));
         }
       }
