@@ -31,7 +31,7 @@ describe('rowfs', () => {
   it('says in one line what was wrong with a command line, and ends with 2', async () => {
     for (const [args, expected] of [
       [['frobnicate'], /unknown command 'frobnicate'/],
-      [['publish'], /missing required argument 'name'/],
+      [['publish', '--version', '1', '--server', 'host:/x'], /missing required argument 'name'/],
       [['publish', 'x', '--version', '1'], /required option '--server/],
       [['publish', 'x', '--version', '1', '--server', 'nonsense'], /is not an NFS export/],
       [['proxy', 'x', '--listen', 'nowhere'], /expected HOST:PORT/],
