@@ -35,6 +35,12 @@ export const debianCapabilities = {
     proof: ['qemu-system-x86_64', '--version'],
     needsRoot: false,
   },
+  strace: {
+    purpose: 'a log of every system call, from which power cuts are made',
+    packages: ['strace'],
+    proof: ['strace', '-D', '-f', '-qq', '-e', 'trace=fsync', 'true'],
+    needsRoot: false,
+  },
   'guest-image': {
     purpose:
       "a Linux guest with the kernel's own NFS client (its packages are unpacked, not installed)",

@@ -7,8 +7,9 @@
  */
 import { randomInt } from 'node:crypto';
 import { parseArgs } from 'node:util';
+import { installCommand, whatIsLacking } from '../../tools/debian-packages.ts';
 import { killRun } from './kill-run.ts';
-import { canCutPower, powerCutRun } from './power-cut-run.ts';
+import { powerCutRun } from './power-cut-run.ts';
 import type { RunResult } from './run.ts';
 
 const DEFAULT_RUNS = 10;
@@ -35,9 +36,11 @@ function add({ acknowledged, lost }: RunResult, seedOfRun: number): void {
   if (lost.length > 0) process.stdout.write(`  again: pnpm crash --seed ${seedOfRun} --runs 1\n`);
 }
 
-const cutsPower = canCutPower();
-if (!cutsPower)
-  process.stderr.write('crash: no strace here, so no power cuts: apt install strace\n');
+const cutsPower = whatIsLacking('strace') === undefined;
+if (!cutsPower) {
+  process.stderr.write(`crash: no power cuts without strace: ${installCommand(['strace'])}
+`);
+}
 for (let run = 0; run < runs; run += 1) {
   const killed = await killRun(seed + run);
   total.kills += killed.points;

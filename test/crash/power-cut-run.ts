@@ -1,4 +1,3 @@
-import { spawnSync } from 'node:child_process';
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Random } from '../support/random.ts';
@@ -15,11 +14,6 @@ const CUTS_PER_RUN = 24;
 
 /** Locks mean nothing after a start of the machine; lmdb makes its own anew. */
 const isLock = (path: string): boolean => path.startsWith('lock') || path === 'records/lock.mdb';
-
-/** Whether this machine can log system calls. */
-export function canCutPower(): boolean {
-  return spawnSync('strace', ['-V'], { stdio: 'ignore' }).status === 0;
-}
 
 /**
  * Power cuts: every system call of one writer is logged, and the disk is made anew as it would be
