@@ -18,6 +18,9 @@ const isLock = (path: string): boolean => path.startsWith('lock') || path === 'r
 /**
  * Power cuts: every system call of one writer is logged, and the disk is made anew as it would be
  * had the power gone at this or that call, with none or with any part of what was not synced.
+ *
+ * Taken for granted: a page of 4 KiB is written wholly or not at all, a disk that says that it has
+ * flushed has, and the shadow itself was made before; a cut while it is being made is not tried.
  */
 export function powerCutRun(seed: number): Promise<RunResult> {
   const random = new Random(seed);
