@@ -81,6 +81,16 @@ describe('eight nodes over TCP', () => {
     }
   });
 
+  it('with three of them gone, nothing is lost', async () => {
+    await client.tables.putLease({ appliance, version: '1', lease: 'root', ttlSeconds: 60 });
+    await Promise.all(nodes.splice(5, 3).map((node) => node.close()));
+    const { version, servers, staleSince } = await createResolver(client).resolve(appliance);
+    assert.deepEqual([version, servers.length, staleSince], ['1', 1, undefined]);
+    const { count, complete } = await countSharers(nodes[0]!, { appliance, version: '1' });
+    assert.deepEqual([count, complete], [1, true]);
+  });
+
+  // After the count above: once it is lost, it is a member out of reach like the three.
   it('a hung node does not keep reads or writes from finishing', async () => {
     const identity = generateIdentity();
     const options = { identity, listen: [LOOPBACK], mode: 'server' as const };
@@ -92,22 +102,13 @@ describe('eight nodes over TCP', () => {
       const { record, answered } = await client.tables.getLatest(appliance);
       assert.equal(record?.payload.version, '1');
       assert.ok(answered >= 1);
-      const lease = { appliance, version: '1', lease: 'hung', ttlSeconds: 60 };
+      const lease = { appliance, version: '2', lease: 'hung', ttlSeconds: 60 };
       await nodes[0]!.tables.putLease(lease);
-      assert.equal((await nodes[1]!.tables.getSharers(appliance, '1')).count, 1);
+      assert.equal((await nodes[1]!.tables.getSharers(appliance, '2')).count, 1);
       await nodes[0]!.tables.releaseLease(lease);
     } finally {
       await libp2p.stop();
     }
-  });
-
-  it('with three of them gone, nothing is lost', async () => {
-    await client.tables.putLease({ appliance, version: '1', lease: 'root', ttlSeconds: 60 });
-    await Promise.all(nodes.splice(5, 3).map((node) => node.close()));
-    const { version, servers, staleSince } = await createResolver(client).resolve(appliance);
-    assert.deepEqual([version, servers.length, staleSince], ['1', 1, undefined]);
-    const { count, complete } = await countSharers(nodes[0]!, { appliance, version: '1' });
-    assert.deepEqual([count, complete], [1, true]);
   });
 
   it('with most of them gone, nobody believes that the sharers can be counted', async () => {
