@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { ftruncateSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Command } from 'commander';
@@ -21,8 +21,8 @@ export const config: Parser = {
   description: 'the YAML config file of the rowfs command',
   seeds: () => texts.map((text) => Buffer.from(text)),
   run(input) {
-    const path = join(directory, 'config.yaml');
-    writeFileSync(path, input);
+    ftruncateSync(file);
+    writeSync(file, input, 0, input.length, 0);
     const program = new Command('rowfs');
     const command = program
       .command('node')
@@ -31,9 +31,20 @@ export const config: Parser = {
       .option('--tag <tag...>', 'several')
       .option('--quiet', 'yes or no');
     addCommonOptions(command);
-    unlessRefused([CliError], () => applyConfigFile(program, command, path, true));
+    unlessRefused([CliError], () =>
+      applyConfigFile(program, command, `/proc/self/fd/${file}`, true),
+    );
   },
 };
 
-const directory = mkdtempSync(join(tmpdir(), 'rowfs-fuzz-'));
-process.on('exit', () => rmSync(directory, { recursive: true, force: true }));
+const file = openNamelessFile();
+
+/** A file without a name leaves nothing behind, however this thread ends. */
+function openNamelessFile(): number {
+  const directory = mkdtempSync(join(tmpdir(), 'rowfs-fuzz-'));
+  try {
+    return openSync(join(directory, 'config.yaml'), 'wx+');
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+}
