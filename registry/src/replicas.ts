@@ -104,7 +104,8 @@ export class Replicas {
   }
 
   /**
-   * Resolves when a majority of the replicas have taken the write; the others go on.
+   * Resolves when a majority of `members` have taken the write; the others go on. `members` are the
+   * replicas themselves, unless those out of reach count too.
    *
    * @throws RecordRefusal when so many refused it that no majority is left
    * @throws RegistryError QUORUM_NOT_REACHED
@@ -112,23 +113,24 @@ export class Replicas {
   async write<O extends Operation>(
     replicas: readonly Peer[],
     request: RequestOf<O>,
+    members: readonly Peer[] = replicas,
   ): Promise<WriteReport & { readonly answers: ResponseOf<O>[] }> {
-    const needed = writeQuorum(replicas.length);
-    const outcomes = await this.read<O>(
-      replicas,
-      request,
-      (sofar) => answersOf(sofar).length >= needed,
-    );
-    const answers = answersOf(outcomes).map(({ answer }) => answer);
-    if (answers.length >= needed) {
-      return { acknowledged: answers.length, replicas: replicas.length, answers };
+    const needed = writeQuorum(members.length);
+    const voting = new Set(members.map(({ id }) => id));
+    const votes = (outcomes: readonly Outcome<Peer, ResponseOf<O>>[]): number =>
+      answersOf(outcomes).filter(({ replica }) => voting.has(replica.id)).length;
+    const outcomes = await this.read<O>(replicas, request, (sofar) => votes(sofar) >= needed);
+    const acknowledged = votes(outcomes);
+    if (acknowledged >= needed) {
+      const answers = answersOf(outcomes).map(({ answer }) => answer);
+      return { acknowledged, replicas: members.length, answers };
     }
     const errors = errorsOf(outcomes);
     const refusal = errors.find((error) => error instanceof RecordRefusal);
     if (refusal !== undefined) throw refusal;
     throw new RegistryError(
       'QUORUM_NOT_REACHED',
-      `${answers.length} of ${replicas.length} registry nodes took it, ${needed} are needed: ${messageOf(errors[0])}`,
+      `${acknowledged} of ${members.length} registry nodes took it, ${needed} are needed: ${errors.length === 0 ? 'the others are out of reach' : messageOf(errors[0])}`,
       { cause: errors[0] },
     );
   }

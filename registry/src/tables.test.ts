@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { RecordRefusal, RegistryError } from './errors.ts';
 import { generateIdentity } from './identity.ts';
-import { compareDistance, latestKey, peerKey, serversKey } from './kad-key.ts';
+import { compareDistance, latestKey, peerKey, serversKey, sharersKey } from './kad-key.ts';
 import { signLatest, type Latest, type SignedLatest } from './records/latest.ts';
 import { formatServerAddress } from './records/server-address.ts';
 import { signServerEntry, type ServerEntry } from './records/server-entry.ts';
@@ -342,6 +342,21 @@ describe('sharers table', () => {
     await twin.clock.advance(600_000);
     const later = await twin.clock.until(observer.tables.getSharers(appliance, 'v1'));
     assert.equal(later.complete, false, 'the absent are not forgotten by leaving the table');
+  });
+
+  it('is not acknowledged by nodes that are no majority of those who are asked for it', async () => {
+    const twin = await createTwinNetwork(20);
+    const client = await twin.add({ mode: 'client' });
+    const key = sharersKey(appliance, 'v1');
+    const { replicas } = await twin.clock.until(client.replicas.place(key));
+    // As on the small side of a split: whoever counts on the other side asks these.
+    for (const { id } of replicas.slice(0, 4)) twin.network.setConduct(id, 'dead');
+    await assert.rejects(twin.clock.until(client.tables.putLease(lease)), {
+      code: 'QUORUM_NOT_REACHED',
+    });
+    twin.network.setConduct(replicas[0]!.id, 'well');
+    client.routing.answered(replicas[0]!);
+    await twin.clock.until(client.tables.putLease(lease));
   });
 
   it('gives one client no more leases than its quota', async () => {

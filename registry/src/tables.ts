@@ -201,14 +201,15 @@ export class Tables {
    * @throws RecordRefusal QUOTA_EXCEEDED; RegistryError QUORUM_NOT_REACHED, REGISTRY_UNREACHABLE
    */
   async putLease({ appliance, version, lease, ttlSeconds }: Lease): Promise<LeaseGrant> {
-    const { replicas } = await this.#replicas.place(sharersKey(appliance, version));
-    const { answers } = await this.#replicas.write<'put-lease'>(replicas, {
-      op: 'put-lease',
-      appliance,
-      version,
-      lease,
-      ttlSeconds,
-    });
+    const key = sharersKey(appliance, version);
+    const { replicas } = await this.#replicas.place(key);
+    // On the small side of a split the nearest within reach are not those that the others ask.
+    const members = this.#replicas.members(key, replicas, []);
+    const { answers } = await this.#replicas.write<'put-lease'>(
+      replicas,
+      { op: 'put-lease', appliance, version, lease, ttlSeconds },
+      members,
+    );
     return {
       refreshSeconds: Math.min(...answers.map(({ refreshSeconds }) => refreshSeconds)),
       holders: replicas,
