@@ -2,6 +2,11 @@
  * `pnpm sim`: lists the scenarios. `pnpm sim SCENARIO [--nodes N] [--seed S]`: plays one on virtual
  * time and prints its result as JSON in the last line; exit status 1 when a promise was broken. The
  * same seed and nodes give the same result, to the letter.
+ *
+ * Real: everything of the registry above its transport and its routing table (lookups, replicas,
+ * quorums, the three tables, publisher, resolver, announcements, leases, gc). Not real: the network,
+ * which carries requests uncoded; the routing table, plain k-buckets where the product has kad-dht's;
+ * and joining, which is a self-lookup through three nodes that are up.
  */
 import { randomInt } from 'node:crypto';
 import { parseArgs } from 'node:util';
