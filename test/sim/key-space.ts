@@ -21,10 +21,6 @@ export class KeySpace {
     this.#points.set(peerId, point);
     return point;
   }
-
-  forget(peerId: string): void {
-    this.#points.delete(peerId);
-  }
 }
 
 /** Orders two points by their XOR distance to `target`. */
