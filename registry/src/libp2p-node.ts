@@ -75,10 +75,16 @@ export async function startLibp2p(
   } catch (error) {
     throw new RegistryError(
       'LISTEN_FAILED',
-      `cannot listen on ${options.listen.join(', ')}: ${messageOf(error)}`,
+      `cannot listen on ${options.listen.join(', ')}: ${reasonOf(error)}`,
       { cause: error },
     );
   }
+}
+
+/** libp2p tells all addresses' errors at once, each with its stack: the first one's reason will do. */
+function reasonOf(error: unknown): string {
+  const message = messageOf(error);
+  return /Error: (?<reason>.*)/.exec(message)?.groups?.['reason'] ?? message.replace(/\n.*/s, '');
 }
 
 function kadTableOf(dht: KadDHT): KadTable {

@@ -199,13 +199,16 @@ describe('a node by itself', () => {
     await rm(dataDir, { recursive: true });
   });
 
-  it('says which address it cannot listen on', async () => {
+  it('says which address it cannot listen on, and why, in one line', async () => {
     const node = await server();
     const listen = door(node);
     await assert.rejects(server({ listen }), {
       code: 'LISTEN_FAILED',
-      message: new RegExp(listen[0]!),
+      message: new RegExp(`^cannot listen on ${listen[0]!}: .*address already in use[^\n]*$`),
     });
+    for (const wrong of [{ listen: ['nonsense'] }, { bootstrap: ['/ip4/10.0.0.1/tcp/99999'] }]) {
+      await assert.rejects(server(wrong), { code: 'INVALID_ADDRESS', message: /e\.g\./ });
+    }
     await node.close();
   });
 });

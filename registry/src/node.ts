@@ -6,6 +6,7 @@ import { RegistryError } from './errors.ts';
 import { generateIdentity, loadOrCreateKey, type Identity } from './identity.ts';
 import { KadRouting } from './kad-routing.ts';
 import { startLibp2p } from './libp2p-node.ts';
+import { checkNodeAddresses } from './node-address.ts';
 import { createNodeCore } from './node-core.ts';
 import { Libp2pTransport } from './protocol/libp2p-transport.ts';
 import type { Peer } from './protocol/messages.ts';
@@ -62,10 +63,12 @@ export interface RegistryNode {
  * Starts a node and joins the network. A server without reachable bootstrap nodes works alone and
  * keeps trying; a client gives up, because it could answer nothing.
  *
- * @throws RegistryError REGISTRY_UNREACHABLE, LISTEN_FAILED, STORE_FAILED, KEY_UNREADABLE, KEY_PERMISSIONS
+ * @throws RegistryError INVALID_ADDRESS, REGISTRY_UNREACHABLE, LISTEN_FAILED, STORE_FAILED,
+ *   KEY_UNREADABLE, KEY_PERMISSIONS
  */
 export async function createRegistryNode(options: RegistryNodeOptions): Promise<RegistryNode> {
   const { mode, logger, clock = systemClock } = options;
+  checkNodeAddresses([...options.listen, ...(options.announce ?? []), ...options.bootstrap]);
   const { identity, store } = await openData(options);
   const cleanup: (() => Promise<void>)[] = [() => store.close()];
   const close = async (): Promise<void> => {

@@ -12,7 +12,7 @@ async function startShell(scope: TestScope, script: string): Promise<RunningProc
 
 test('a line is found whether it was written before or after the question', async (t) => {
   const scope = await testScope(t);
-  const shell = await startShell(scope, 'echo port 1234; echo oops >&2; exec sleep 60');
+  const shell = await startShell(scope, 'echo oops >&2; echo port 1234; exec sleep 60');
   assert.equal((await shell.waitForLine(/port (\d+)/))[1], '1234');
   assert.equal((await shell.waitForLine(/port (\d+)/))[1], '1234');
   assert.deepEqual(await shell.kill('SIGTERM'), { status: null, signal: 'SIGTERM' });
