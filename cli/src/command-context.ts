@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   createRegistryNode,
@@ -8,6 +9,7 @@ import {
 } from '@rowfs/registry';
 import type { Command } from 'commander';
 import { type Logger, pino } from 'pino';
+import { CliError } from './errors.ts';
 import { pretty } from './log-format.ts';
 import type { CommonOptions } from './options.ts';
 import { createOutput, type Output } from './output.ts';
@@ -43,11 +45,18 @@ export function publisherKeyPath({ state }: CommandContext): string {
 /**
  * The appliance that `text` means: `NAME@PEERID`, or a bare NAME for one of this user's own.
  *
- * @throws RegistryError KEY_UNREADABLE for a bare name when there is no publisher key.
+ * @throws CliError KEY_UNREADABLE for a bare name when there is no publisher key.
  */
 export async function applianceOf(context: CommandContext, text: string): Promise<string> {
   if (text.includes('@')) return text;
-  const { peerId } = await loadKey(publisherKeyPath(context));
+  const path = publisherKeyPath(context);
+  if (!existsSync(path)) {
+    throw new CliError(
+      'KEY_UNREADABLE',
+      `'${text}' would be one of your own appliances, but there is no key at ${path}: name another's in full, NAME@PEERID, or create a key with 'rowfs key'`,
+    );
+  }
+  const { peerId } = await loadKey(path);
   return formatApplianceId({ name: text, publisher: peerId });
 }
 

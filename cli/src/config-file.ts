@@ -3,6 +3,7 @@ import type { Command, Option } from 'commander';
 import { parse as parseYaml } from 'yaml';
 import { z } from 'zod';
 import { CliError, lineOf } from './errors.ts';
+import { parseOptionValue } from './options.ts';
 
 const scalar = z.union([z.string(), z.number(), z.boolean()]);
 const value = z.union([scalar, z.array(scalar)]);
@@ -67,15 +68,11 @@ function applyValue(command: Command, name: string, entry: ConfigFile[string], p
   command.setOptionValueWithSource(option.attributeName(), parsed(option, entry, path), 'config');
 }
 
-/** Parses as the command line would; an option that may be repeated takes a list. */
 function parsed(option: Option, entry: z.infer<typeof value>, path: string): unknown {
-  if (!option.required && !option.optional) return entry;
-  const parse: (text: string, previous: unknown) => unknown =
-    option.parseArg ??
-    ((text, previous) =>
-      option.variadic ? [...((previous as string[] | undefined) ?? []), text] : text);
+  // A flag, or an option that is also meant without a value.
+  if (typeof entry === 'boolean') return entry;
   try {
-    return [entry].flat().reduce<unknown>((all, each) => parse(String(each), all), undefined);
+    return parseOptionValue(option, [entry].flat().map(String));
   } catch (error) {
     throw new CliError('BAD_CONFIG', `${path}: '${option.long ?? ''}': ${lineOf(error)}`);
   }

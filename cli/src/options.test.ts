@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { InvalidArgumentError } from 'commander';
 import { parseDuration } from './options.ts';
+import { createProgram } from './run.ts';
 
 describe('duration', () => {
   it('is a number and a unit', () => {
@@ -13,5 +14,62 @@ describe('duration', () => {
     for (const text of ['90', '-1s', '1.5h', '99999999999999d', `${'9'.repeat(400)}s`]) {
       assert.throws(() => parseDuration(text), InvalidArgumentError);
     }
+  });
+});
+
+describe('the environment', () => {
+  /** The options of `rowfs proxy` and `rowfs node` as an environment and a command line give them. */
+  function optionsOf(args: string[], env: Record<string, string>): Record<string, unknown> {
+    const program = createProgram();
+    for (const command of program.commands) {
+      command.exitOverride().configureOutput({ writeErr: () => undefined });
+      command.action(() => undefined);
+    }
+    Object.assign(process.env, env);
+    try {
+      program.parse(['node', 'rowfs', ...args]);
+    } finally {
+      for (const name of Object.keys(env)) Reflect.deleteProperty(process.env, name);
+    }
+    return program.commands.find((each) => each.name() === args[0])?.opts() ?? {};
+  }
+
+  it("gives a command's own options, each in its own type, below the command line", () => {
+    const env = {
+      ROWFS_PROXY_LISTEN: '10.0.0.1:2049',
+      ROWFS_PROXY_LEASE: '5m',
+      ROWFS_JSON: 'true',
+    };
+    const options = optionsOf(['proxy', 'x', '--lease', '6m'], env);
+    assert.deepEqual(options['listen'], { host: '10.0.0.1', port: 2049 });
+    assert.equal(options['lease'], 360);
+    assert.equal(options['json'], true);
+    assert.equal(optionsOf(['ls', 'x'], { ROWFS_JSON: '0' })['json'], false);
+  });
+
+  it('gives several values between blanks', () => {
+    const env = {
+      ROWFS_REGISTRY: '/ip4/10.0.0.1/tcp/1  /ip4/10.0.0.2/tcp/2',
+      ROWFS_PROXY_SERVER: 'a:2049,2050:/x b:/y',
+    };
+    const options = optionsOf(['proxy'], env);
+    assert.deepEqual(options['registry'], ['/ip4/10.0.0.1/tcp/1', '/ip4/10.0.0.2/tcp/2']);
+    assert.deepEqual(
+      (options['server'] as { host: string; export: string }[]).map((each) => each.export),
+      ['/x', '/y'],
+    );
+    assert.deepEqual(
+      optionsOf(['proxy', '--registry', '/ip4/10.0.0.3/tcp/3'], env)['registry'],
+      ['/ip4/10.0.0.3/tcp/3'],
+      'a flag replaces the list',
+    );
+  });
+
+  it('names the variable that is wrong', () => {
+    assert.throws(
+      () => optionsOf(['proxy', 'x'], { ROWFS_PROXY_LEASE: 'soon' }),
+      /ROWFS_PROXY_LEASE='soon'/,
+    );
+    assert.throws(() => optionsOf(['ls', 'x'], { ROWFS_JSON: 'maybe' }), /ROWFS_JSON='maybe'/);
   });
 });

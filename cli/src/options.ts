@@ -33,15 +33,65 @@ export function addCommonOptions(command: Command): void {
     new Option('--json', 'print JSON for scripts').default(false),
   ];
   // The environment's names for a command's own options bear the command's name.
-  for (const option of command.options) nameEnvironment(option, `ROWFS_${shout(command.name())}`);
+  for (const option of command.options) {
+    takeFromEnvironment(command, option, `ROWFS_${shout(command.name())}`);
+  }
   for (const option of options) {
-    nameEnvironment(option, 'ROWFS');
     command.addOption(option.helpGroup(COMMON_OPTIONS));
+    takeFromEnvironment(command, option, 'ROWFS');
   }
 }
 
-function nameEnvironment(option: Option, prefix: string): void {
-  if (option.long !== undefined) option.env(`${prefix}_${shout(option.long.slice(2))}`);
+/**
+ * Names the option's environment variable, after the option was added: commander would take its value
+ * as one text, and an option that may be repeated takes a list there, separated by blanks.
+ */
+function takeFromEnvironment(command: Command, option: Option, prefix: string): void {
+  const variable = `${prefix}_${shout(option.name())}`;
+  option.env(variable);
+  command.on(`optionEnv:${option.name()}`, () => {
+    const text = process.env[variable] ?? '';
+    try {
+      const value = takesValue(option)
+        ? parseOptionValue(option, isList(option) ? text.trim().split(/\s+/) : [text])
+        : parseFlag(text);
+      command.setOptionValueWithSource(option.attributeName(), value, 'env');
+    } catch (error) {
+      if (!(error instanceof InvalidArgumentError)) throw error;
+      command.error(`error: ${variable}='${text}': ${error.message}`);
+    }
+  });
+}
+
+const takesValue = (option: Option): boolean => option.required || option.optional;
+
+/** Marks an option whose parser adds to what it parsed before: given again, it means one more. */
+export class RepeatableOption<T> extends Option {
+  constructor(flags: string, description: string, parseOne: (text: string) => T) {
+    super(flags, description);
+    this.argParser((text, previous: readonly T[] | undefined) => {
+      return [...(previous ?? []), parseOne(text)];
+    });
+  }
+}
+
+function isList(option: Option): boolean {
+  return option.variadic || option instanceof RepeatableOption;
+}
+
+function parseFlag(text: string): boolean {
+  if (/^(1|true|yes)$/i.test(text)) return true;
+  if (/^(0|false|no)?$/i.test(text)) return false;
+  throw new InvalidArgumentError('expected true or false');
+}
+
+/** Parses as the command line would; several texts are an option given several times. */
+export function parseOptionValue(option: Option, texts: readonly string[]): unknown {
+  const parse: (text: string, previous: unknown) => unknown =
+    option.parseArg ??
+    ((text, previous) =>
+      option.variadic ? [...((previous as string[] | undefined) ?? []), text] : text);
+  return texts.reduce<unknown>((all, text) => parse(text, all), undefined);
 }
 
 function shout(text: string): string {

@@ -27,7 +27,7 @@ each, the config file, the default.
 
 Examples:
   $ rowfs demo                                       see the whole of it on this machine
-  $ rowfs node                                       run a registry node
+  $ rowfs node --alone                               run the first registry node
   $ rowfs publish debian --version 12.5 --server nfs1.example:/srv/debian
   $ rowfs proxy debian@12D3KooW...                   mount the newest version, writes stay here`,
   );

@@ -5,7 +5,7 @@ import { createRegistryNode, type RegistryNode, type Session } from '@rowfs/regi
 import { type Command, Option } from 'commander';
 import { applianceOf, type CommandContext, commandContext } from '../command-context.ts';
 import { CliError } from '../errors.ts';
-import { type HostPort, parseDuration, parseHostPort } from '../options.ts';
+import { type HostPort, parseDuration, parseHostPort, RepeatableOption } from '../options.ts';
 import { startOperatorsRest } from '../operators-rest.ts';
 import { parseImageServer, registryLocator, registryUses } from '../registry-fit.ts';
 import { sessionOf } from '../session.ts';
@@ -26,13 +26,11 @@ export function addProxyCommand(program: Command): void {
     .description('mount an appliance here: reads on demand from its servers, writes stay local')
     .argument('[appliance]', 'NAME@PEERID, or the NAME of one of your own')
     .addOption(
-      new Option(
+      new RepeatableOption(
         '--server <address>',
         'without a registry: an NFSv3 export to stand before, host[:port[,mountport]]:/path; repeat for replicas',
-      ).argParser((text, previous: ImageServer[] | undefined) => [
-        ...(previous ?? []),
-        parseImageServer(text),
-      ]),
+        parseImageServer,
+      ),
     )
     .option('--version <version>', 'run this version, and not the newest')
     .option('--name <name>', 'tells machines that run the same appliance here apart')

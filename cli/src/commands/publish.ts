@@ -8,7 +8,7 @@ import {
 import { type Command, Option } from 'commander';
 import { commandContext, publisherKeyPath, withRegistry } from '../command-context.ts';
 import { CliError } from '../errors.ts';
-import { parseDuration } from '../options.ts';
+import { parseDuration, RepeatableOption } from '../options.ts';
 import { sameTree, verifyServer } from '../verify-server.ts';
 
 interface PublishOptions {
@@ -25,15 +25,11 @@ export function addPublishCommand(program: Command): void {
     .argument('<name>', 'the NAME of your appliance')
     .requiredOption('--version <version>', 'the version to announce')
     .addOption(
-      new Option(
+      new RepeatableOption(
         '--server <address>',
         'an NFSv3 server that has it: host[:port[,mountport]]:/path; repeat for more',
-      )
-        .argParser((text, previous: ServerAddress[] | undefined) => [
-          ...(previous ?? []),
-          parseServerAddress(text),
-        ])
-        .makeOptionMandatory(),
+        parseServerAddress,
+      ).makeOptionMandatory(),
     )
     .option('--channel <channel...>', 'channels to move to it')
     .addOption(

@@ -133,8 +133,14 @@ async function announced(
           ),
       });
       try {
-        context.output.result({ ...ready, appliance, version, rest: rest.url }, () =>
-          lines.replace('\n', `\nannounced as a server of ${appliance} ${version}\n`),
+        const announced = announcement.acknowledgedAt !== undefined;
+        context.output.result({ ...ready, appliance, version, announced, rest: rest.url }, () =>
+          lines.replace(
+            '\n',
+            announced
+              ? `\nannounced as a server of ${appliance} ${version}\n`
+              : `\nnot announced yet as a server of ${appliance} ${version}: no registry answers, trying on\n`,
+          ),
         );
         await stopped;
       } finally {
