@@ -70,7 +70,7 @@ function applyValue(command: Command, name: string, entry: ConfigFile[string], p
 
 function parsed(option: Option, entry: z.infer<typeof value>, path: string): unknown {
   // A flag, or an option that is also meant without a value.
-  if (typeof entry === 'boolean') return entry;
+  if (typeof entry === 'boolean' && !option.required) return entry;
   try {
     return parseOptionValue(option, [entry].flat().map(String));
   } catch (error) {
