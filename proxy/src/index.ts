@@ -31,3 +31,4 @@ export {
   type ShadowOwner,
   type ShadowStatistics,
 } from './row/index.ts';
+export { RecordStore, RecordStoreError } from './store/record-store.ts';

@@ -148,10 +148,13 @@ async function start(options: ProxyOptions, cleanup: Cleanup): Promise<Proxy> {
   });
 
   const directory = join(stateDirectory, 'shadows', session.shadow);
+  const { appliance, version } = location;
+  const shadow = await openShadow({ directory, belongsTo: { appliance, version }, logger });
+  cleanup.add(() => shadow.close());
   const replicas = await createFailover({
     servers: location.servers,
     openServer: serverOpener(logger),
-    pathTableDirectory: join(directory, 'paths'),
+    records: shadow.records,
     timings: { ...DEFAULT_FAILOVER_TIMINGS, ...options.failover },
     logger,
     onChange: (servers) => {
@@ -163,9 +166,6 @@ async function start(options: ProxyOptions, cleanup: Cleanup): Promise<Proxy> {
   // Whoever runs on this proxy since before a crash waits better for servers than for a proxy.
   if (!session.resumed) await replicas.ready(AbortSignal.timeout(options.startMs ?? START_MS));
 
-  const { appliance, version } = location;
-  const shadow = await openShadow({ directory, belongsTo: { appliance, version }, logger });
-  cleanup.add(() => shadow.close());
   const up = statistics();
   const down = statistics();
   const service = stack(replicas, down.layer, redirectOnWrite(shadow), up.layer);

@@ -100,7 +100,7 @@ export class DirectoryListing {
     if (held === 'no-answer')
       return { status: begun === undefined ? Nfsstat3.JUKEBOX : Nfsstat3.BAD_COOKIE };
     if (held.status !== Nfsstat3.OK) return held;
-    await this.#table.durable();
+    await this.#table.kept();
     return {
       status: Nfsstat3.OK,
       dirAttributes: this.#attributes.pinOptional(dir.node, held.dirAttributes),

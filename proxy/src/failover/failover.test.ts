@@ -18,6 +18,7 @@ import {
 import { pino } from 'pino';
 import type { ImageServer } from '../locator.ts';
 import { openTestServer, TestBench, testContext as ctx } from '../test-support/image-servers.ts';
+import { RecordStore } from '../store/record-store.ts';
 import { createFailover, type Failover, type FailoverTimings } from './failover.ts';
 import type { OpenServer } from './replica.ts';
 
@@ -35,7 +36,7 @@ beforeEach(() => {
 afterEach(() => bench.close());
 
 interface Options {
-  readonly pathTableDirectory?: string;
+  readonly recordsDirectory?: string;
   readonly openServer?: OpenServer;
   readonly timings?: FailoverTimings;
 }
@@ -44,10 +45,12 @@ async function failoverOf(
   servers: readonly ImageServer[],
   options: Options = {},
 ): Promise<Failover> {
+  const directory = options.recordsDirectory ?? (await bench.directory());
+  const records = new RecordStore(directory, () => undefined);
   const failover = await createFailover({
     servers,
     openServer: openTestServer,
-    pathTableDirectory: options.pathTableDirectory ?? (await bench.directory()),
+    records,
     timings,
     logger: pino({ level: 'silent' }),
     onChange: () => undefined,
@@ -56,8 +59,10 @@ async function failoverOf(
   let closed = false;
   const close = failover.close.bind(failover);
   failover.close = async () => {
-    if (!closed) await close();
+    if (closed) return;
     closed = true;
+    await close();
+    await records.close();
   };
   bench.onClose(() => failover.close());
   await failover.ready(AbortSignal.timeout(5_000));
@@ -229,14 +234,14 @@ describe('failover', () => {
     const source = await image();
     await link(join(source, 'big'), join(source, 'also-big'));
     const server = await bench.serve(source);
-    const pathTableDirectory = await bench.directory();
-    const first = await failoverOf([server], { pathTableDirectory });
+    const recordsDirectory = await bench.directory();
+    const first = await failoverOf([server], { recordsDirectory });
     const deep = await find(first, '/etc/deep/file');
     const big = await find(first, '/big');
     assert.deepEqual(await find(first, '/also-big'), big);
     await first.close();
     await unlink(join(source, 'big'));
-    const second = await failoverOf([server], { pathTableDirectory });
+    const second = await failoverOf([server], { recordsDirectory });
     assert.equal((await read(second, deep)).toString(), 'deep');
     assert.ok((await read(second, big)).equals(contents.subarray(0, 65_536)));
     assert.deepEqual(await find(second, '/etc/deep/file'), deep);

@@ -15,6 +15,7 @@ import {
 } from '@rowfs/nfs3';
 import type { Logger } from 'pino';
 import type { ImageServer } from '../locator.ts';
+import type { RecordStore } from '../store/record-store.ts';
 import { DirectoryListing } from './directory-listing.ts';
 import { DirectoryReader } from './directory-reader.ts';
 import { HeldCalls } from './held-calls.ts';
@@ -46,8 +47,8 @@ export interface FailoverOptions {
   /** The best first. They export the same tree, and it does not change. */
   readonly servers: readonly ImageServer[];
   readonly openServer: OpenServer;
-  /** Where node ids are kept: one directory for one tree, used by one process at a time. */
-  readonly pathTableDirectory: string;
+  /** Where node ids are kept, for one tree. Closed by who opened it, after the failover. */
+  readonly records: RecordStore;
   readonly timings: FailoverTimings;
   readonly logger: Logger;
   /** Called after each change of a server's state, or of the set of servers. */
@@ -70,7 +71,7 @@ export interface Failover extends Nfs3Service {
 }
 
 export async function createFailover(options: FailoverOptions): Promise<Failover> {
-  const table = await PathTable.open(options.pathTableDirectory, options.logger);
+  const table = await PathTable.open(options.records, options.logger);
   const replicas = new ReplicaSet(options);
   const calls = new HeldCalls(replicas, options.timings.holdMs);
   const service = failoverService(table, calls);

@@ -87,7 +87,7 @@ export class NameLookup {
       },
     );
     if (held === 'no-answer') return { status: Nfsstat3.JUKEBOX };
-    await this.#table.durable();
+    await this.#table.kept();
     return held;
   }
 

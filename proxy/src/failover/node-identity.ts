@@ -45,7 +45,7 @@ export class NodeIdentity {
     this.#walker = walker;
   }
 
-  /** The node is in the table, but maybe not on disk: see `PathTable.durable`. */
+  /** The node is in the table, but maybe not on disk: see `PathTable.kept`. */
   async identify(tree: MountedTree, found: FoundName, ctx: Nfs3Context): Promise<Identified> {
     const attributes = found.attributes ?? (await getattr(tree, found.handle, ctx));
     if (typeof attributes === 'number') return { status: attributes };

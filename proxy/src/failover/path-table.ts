@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Filename } from '@rowfs/nfs3';
 import type { Logger } from 'pino';
-import { RecordStore } from '../row/record-store.ts';
+import type { RecordStore } from '../store/record-store.ts';
 import { type NodeId, ROOT_NODE } from './node-handle.ts';
 
 /** A name of a node in a directory. */
@@ -18,80 +18,72 @@ export interface LinkedFile {
 }
 
 /*
- * Records, by the first byte of their key; ids have 6 bytes, big-endian:
+ * Records, by the first byte of their key, in capitals because the store is the shadow's too; ids have
+ * 6 bytes, big-endian:
  *
- *     n <node>          its names, as JSON of NodeName[]
- *     c <parent> <name> the node of that name: id
- *     l <node>          only files of several names: JSON of LinkedFile
- *     m <name>          the table's own facts
+ *     N <node>          its names, as JSON of NodeName[]
+ *     C <parent> <name> the node of that name: id
+ *     L <node>          only files of several names: JSON of LinkedFile
+ *     M <name>          the table's own facts
  */
-const NODE = 'n';
-const NAME = 'c';
-const LINKED = 'l';
-const ID_KEY = 'mid';
-const RESERVED_KEY = 'mreserved';
+const NODE = 'N';
+const NAME = 'C';
+const LINKED = 'L';
+const ID_KEY = 'Mid';
+const RESERVED_KEY = 'Mreserved';
 const ID_BYTES = 6;
 
 /** Ids taken from the disk at once. 2^40 ids last for a million starts. */
 const ID_BLOCK = 2 ** 20;
 const FIRST_NODE: NodeId = 16;
-/** Between attempts to write what a full disk did not take. */
-const RETRY_MS = 1_000;
 
 /**
  * Which node id stands for which path of the tree: the part of a handle that means the same on every
  * server and after every restart.
  *
- * Nodes are only added. What was added survives a power cut once `durable()` resolves, so a handle
- * that was answered stays good. An id is never given to another node: ids come from blocks that were
- * taken on stable storage before.
+ * Nodes are only added. What was added survives the end of this process once `kept()` resolves, so a
+ * handle that was answered stays good. After a power cut the last ones may be gone, but none that a
+ * change in the shadow refers to: it is in a later transaction of the same store. An id is never given
+ * to another node: ids come from blocks that were taken on stable storage before.
  *
  * With the disk full the tree can still be read, or nobody could start `rm`: additions stay in memory
  * and are written as soon as the disk takes them, and until then would not survive a crash.
  */
 export class PathTable {
-  readonly #store: RecordStore;
+  readonly #records: RecordStore;
   readonly #logger: Logger;
-  /** What was added and is not on disk. */
-  readonly #unwritten = new Map<string, Buffer>();
   /** Files of several names of which not all are known, by {@link kindOf}. */
   readonly #incomplete = new Map<string, Set<NodeId>>();
   /** Ids from `#next` to here may be given. */
   #reserved = FIRST_NODE;
   #next = FIRST_NODE;
   #reserving: Promise<void> | undefined;
-  #written: Promise<void> = Promise.resolve();
-  #retry: NodeJS.Timeout | undefined;
+  /** It was said that the disk does not take additions, and it has taken none since. */
+  #isRefused = false;
 
   /** 8 random bytes that name this table in handles. */
   readonly id: Uint8Array;
 
   /**
-   * Opens the table in a directory of its own, or makes it.
+   * Opens the table that `records` have, or makes it there.
    *
    * @throws what the disk says, when no ids can be reserved on it.
    */
-  static async open(directory: string, logger: Logger): Promise<PathTable> {
-    const store = new RecordStore(directory, () => undefined);
-    try {
-      let id = store.get(ID_KEY);
-      if (id === undefined) store.stage(new Map([[ID_KEY, (id = randomBytes(8))]]));
-      const table = new PathTable(store, id, logger);
-      await table.#reserve();
-      return table;
-    } catch (error) {
-      await store.close().catch(() => undefined);
-      throw error;
-    }
+  static async open(records: RecordStore, logger: Logger): Promise<PathTable> {
+    let id = records.get(ID_KEY);
+    if (id === undefined) records.keep(new Map([[ID_KEY, (id = randomBytes(8))]]));
+    const table = new PathTable(records, id, logger);
+    await table.#reserve();
+    return table;
   }
 
-  private constructor(store: RecordStore, id: Uint8Array, logger: Logger) {
-    this.#store = store;
+  private constructor(records: RecordStore, id: Uint8Array, logger: Logger) {
+    this.#records = records;
     this.#logger = logger;
     this.id = new Uint8Array(id);
-    const reserved = store.get(RESERVED_KEY);
+    const reserved = records.get(RESERVED_KEY);
     if (reserved !== undefined) this.#next = this.#reserved = Number(reserved.toString());
-    for (const { key, value } of store.range(LINKED, LINKED)) {
+    for (const { key, value } of records.range(LINKED, LINKED)) {
       const node = key.readUIntBE(1, ID_BYTES);
       this.#indexLinked(node, decode(value) as LinkedFile);
     }
@@ -100,12 +92,12 @@ export class PathTable {
   /** The names that a node is known by, none for the root; undefined when there is no such node. */
   names(node: NodeId): readonly NodeName[] | undefined {
     if (node === ROOT_NODE) return [];
-    const stored = this.#get(nodeKey(NODE, node));
+    const stored = this.#records.get(nodeKey(NODE, node));
     return stored && (decode(stored) as readonly NodeName[]);
   }
 
   child(parent: NodeId, name: Filename): NodeId | undefined {
-    return this.#get(nodeKey(NAME, parent) + name)?.readUIntBE(0, ID_BYTES);
+    return this.#records.get(nodeKey(NAME, parent) + name)?.readUIntBE(0, ID_BYTES);
   }
 
   /**
@@ -127,7 +119,7 @@ export class PathTable {
 
   /** Adds another name of a node. */
   addName(node: NodeId, parent: NodeId, name: Filename): void {
-    const linked = this.#get(nodeKey(LINKED, node));
+    const linked = this.#records.get(nodeKey(LINKED, node));
     const names = [...(this.names(node) ?? []), { parent, name }];
     this.#name(node, names, linked && (decode(linked) as LinkedFile));
   }
@@ -137,55 +129,38 @@ export class PathTable {
     return [...(this.#incomplete.get(kindOf(linked)) ?? [])];
   }
 
-  /** Resolves when all that was added so far survives a power cut, if the disk took it. */
-  durable(): Promise<void> {
-    return this.#written;
+  /** Resolves when all that was added so far survives this process, if the disk took it. */
+  async kept(): Promise<void> {
+    try {
+      await this.#records.committed();
+      this.#isRefused = false;
+    } catch (error) {
+      if (this.#isRefused) return;
+      this.#isRefused = true;
+      this.#logger.error({ err: error }, 'handles cannot be written to disk: kept in memory');
+    }
   }
 
+  /** The records stay open. */
   async close(): Promise<void> {
-    clearTimeout(this.#retry);
-    await this.#written;
     await this.#reserving;
-    await this.#store.close();
-  }
-
-  #get(key: string): Buffer | undefined {
-    return this.#unwritten.get(key) ?? this.#store.get(key);
+    await this.kept();
   }
 
   #name(node: NodeId, names: readonly NodeName[], linked: LinkedFile | undefined): void {
-    const writes = new Map([[nodeKey(NODE, node), encode(names)]]);
+    const facts = new Map([[nodeKey(NODE, node), encode(names)]]);
     const latest = names.at(-1);
-    if (latest !== undefined) writes.set(nodeKey(NAME, latest.parent) + latest.name, idBytes(node));
-    if (linked !== undefined) writes.set(nodeKey(LINKED, node), encode(linked));
-    for (const [key, value] of writes) this.#unwritten.set(key, value);
+    if (latest !== undefined) facts.set(nodeKey(NAME, latest.parent) + latest.name, idBytes(node));
+    if (linked !== undefined) facts.set(nodeKey(LINKED, node), encode(linked));
+    this.#records.keep(facts);
     if (linked !== undefined) this.#indexLinked(node, linked);
-    this.#write(writes);
-  }
-
-  #write(writes: ReadonlyMap<string, Buffer>): void {
-    this.#store.stage(writes);
-    this.#written = this.#store.durable().then(
-      () => {
-        for (const [key, value] of writes)
-          if (this.#unwritten.get(key) === value) this.#unwritten.delete(key);
-      },
-      (error: unknown) => {
-        if (this.#retry !== undefined) return;
-        this.#logger.error({ err: error }, 'handles cannot be written to disk: kept in memory');
-        this.#retry = setTimeout(() => {
-          this.#retry = undefined;
-          this.#write(new Map(this.#unwritten));
-        }, RETRY_MS).unref();
-      },
-    );
   }
 
   /** Takes a block of ids on stable storage before any of them is given. */
   async #reserve(): Promise<void> {
     const reserved = Math.max(this.#next, this.#reserved) + ID_BLOCK;
-    this.#store.stage(new Map([[RESERVED_KEY, Buffer.from(String(reserved))]]));
-    await this.#store.durable();
+    this.#records.keep(new Map([[RESERVED_KEY, Buffer.from(String(reserved))]]));
+    await this.#records.durable();
     this.#reserved = reserved;
   }
 

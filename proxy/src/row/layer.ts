@@ -46,7 +46,7 @@ import { writeProcedures } from './write.ts';
  *    after each start and after each fsync or transaction that failed.
  *
  * What is whose: names and attributes of changed objects are records (records.ts) in lmdb with group
- * commit (record-store.ts); every operation is a synchronous decision over both trees (decision.ts),
+ * commit (../store/record-store.ts); every operation is a synchronous decision over both trees (decision.ts),
  * which needs no locks; contents are spans of shadow, lower and zeros (contents.ts).
  */
 

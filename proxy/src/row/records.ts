@@ -12,7 +12,8 @@ import { ShadowError } from './shadow-error.ts';
 
 /*
  * Everything the shadow knows besides file contents, as records of one lmdb database. The first byte
- * of a key is the table; keys are handled as strings of one character per byte.
+ * of a key is the table (capitals are the failover layer's); keys are handled as strings of one
+ * character per byte.
  *
  *     n <node id:6>                         a node (below)
  *     l <handle in the lower>               id:6 of the node that the lower's object became, 0: removed

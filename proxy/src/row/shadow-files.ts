@@ -1,10 +1,10 @@
 import { mkdirSync, readdirSync } from 'node:fs';
 import { unlink } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { RecordStore } from '../store/record-store.ts';
 import { laterOf } from './clock.ts';
 import { packChunk } from './presence.ts';
 import { decodeNode, encodeNode, type Node, nodeKey, presenceKey } from './records.ts';
-import type { RecordStore } from './record-store.ts';
 import { ShadowFile, type Unstable } from './shadow-file.ts';
 
 /** Open files: descriptors are dear. Unstable ones hold memory too, at least 512 bytes each. */

@@ -4,11 +4,11 @@ import { statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Filehandle } from '@rowfs/nfs3';
 import { type Logger, pino } from 'pino';
+import { RecordStore, type Writes } from '../store/record-store.ts';
 import { Clock } from './clock.ts';
 import { NameHash } from './cookies.ts';
 import { HandleCodec, SHADOW_ID_BYTES } from './handle.ts';
 import { lockFile } from './lock-file.ts';
-import { RecordStore, type Writes } from './record-store.ts';
 import { decodeId, encodeId, latin1, metaKey, type Node, presencePrefix } from './records.ts';
 import { ShadowError } from './shadow-error.ts';
 import { ShadowFiles } from './shadow-files.ts';
@@ -35,7 +35,7 @@ export interface ShadowStatistics {
   readonly diskFreeBytes: number;
 }
 
-const FORMAT = '1';
+const FORMAT = '2';
 const IDS_RESERVED = 1024;
 
 const FORMAT_KEY = metaKey('format');
@@ -83,7 +83,8 @@ export class Shadow {
   readonly directory: string;
   readonly clock = new Clock();
   readonly files: ShadowFiles;
-  readonly #store: RecordStore;
+  /** For what must not be lost before this shadow's changes are; closed with the shadow. */
+  readonly records: RecordStore;
   readonly #logger: Logger;
   readonly #unlock: () => void;
   readonly #discards = new Set<Promise<void>>();
@@ -98,11 +99,11 @@ export class Shadow {
     this.directory = directory;
     this.#logger = logger;
     this.#unlock = unlock;
-    this.#store = new RecordStore(join(directory, 'records'), (error) => {
+    this.records = new RecordStore(join(directory, 'records'), (error) => {
       this.#lost(error);
       this.files.loseAll();
     });
-    this.files = new ShadowFiles(join(directory, 'data'), this.#store, (error) =>
+    this.files = new ShadowFiles(join(directory, 'data'), this.records, (error) =>
       this.#lost(error),
     );
   }
@@ -126,13 +127,13 @@ export class Shadow {
 
   /** Reads or writes the shadow's own facts, and removes what a crash left. */
   async initialize(owner: ShadowOwner): Promise<void> {
-    const format = this.#store.get(FORMAT_KEY)?.toString('latin1');
+    const format = this.records.get(FORMAT_KEY)?.toString('latin1');
     if (format === undefined) await this.#create(owner);
     else if (format !== FORMAT) {
       throw new ShadowError('SHADOW_CORRUPT', `${this.directory} has the unknown format ${format}`);
     } else this.#checkOwner(owner);
-    const id = this.#store.get(ID_KEY);
-    const next = this.#store.get(NEXT_ID_KEY);
+    const id = this.records.get(ID_KEY);
+    const next = this.records.get(NEXT_ID_KEY);
     if (id?.length !== SHADOW_ID_BYTES || next === undefined) {
       throw new ShadowError('SHADOW_CORRUPT', `${this.directory} has lost its id`);
     }
@@ -142,35 +143,35 @@ export class Shadow {
       fsid: id.readBigUInt64BE(),
     };
     this.#nextId = this.#reservedIds = decodeId(next);
-    const root = this.#store.get(ROOT_KEY);
+    const root = this.records.get(ROOT_KEY);
     this.#root = root === undefined ? undefined : latin1(root);
     const orphans = await this.files.removeOrphans();
     if (orphans > 0) this.#logger.info({ orphans }, 'removed contents that a crash left behind');
   }
 
   get(key: string): Buffer | undefined {
-    return this.#store.get(key);
+    return this.records.get(key);
   }
 
   range(from: string, prefix: string): Generator<{ key: Buffer; value: Buffer }> {
-    return this.#store.range(from, prefix);
+    return this.records.range(from, prefix);
   }
 
   /** @param unreferenced nodes that these writes remove: their contents go once it is durable. */
   stage(writes: Writes, unreferenced: readonly number[] = []): void {
-    this.#store.stage(writes);
+    this.records.stage(writes);
     if (unreferenced.length > 0) this.#discardLater(unreferenced);
   }
 
   durable(): Promise<void> {
-    return this.#store.durable();
+    return this.records.durable();
   }
 
   /** Ids are never used twice: a handle that outlives its object must not mean another one. */
   newId(): number {
     if (this.#nextId === this.#reservedIds) {
       this.#reservedIds += IDS_RESERVED;
-      this.#store.stage(new Map([[NEXT_ID_KEY, encodeId(this.#reservedIds)]]));
+      this.records.stage(new Map([[NEXT_ID_KEY, encodeId(this.#reservedIds)]]));
     }
     this.#nextId += 1;
     return this.#nextId - 1;
@@ -194,14 +195,14 @@ export class Shadow {
       );
     }
     this.#root = latin1(lower);
-    this.#store.stage(new Map([[ROOT_KEY, Buffer.from(lower)]]));
-    await this.#store.durable();
+    this.records.stage(new Map([[ROOT_KEY, Buffer.from(lower)]]));
+    await this.records.durable();
   }
 
   presenceKeys(node: Node): string[] {
     if (node.lower === undefined) return [];
     const prefix = presencePrefix(node.id);
-    return [...this.#store.range(prefix, prefix)].map(({ key }) => latin1(key));
+    return [...this.records.range(prefix, prefix)].map(({ key }) => latin1(key));
   }
 
   countRedirected(bytes: number): void {
@@ -220,7 +221,7 @@ export class Shadow {
   /** Brings everything to stable storage. */
   async flush(): Promise<void> {
     await this.files.flushAll();
-    await this.#store.durable();
+    await this.records.durable();
   }
 
   /** Flushes, and lets another process open the shadow. No operation may be under way. */
@@ -230,7 +231,7 @@ export class Shadow {
       await Promise.all(this.#discards);
     } finally {
       this.files.close();
-      await this.#store.close();
+      await this.records.close();
       this.#unlock();
     }
   }
@@ -241,7 +242,7 @@ export class Shadow {
   }
 
   async #create(owner: ShadowOwner): Promise<void> {
-    this.#store.stage(
+    this.records.stage(
       new Map([
         [FORMAT_KEY, Buffer.from(FORMAT)],
         [ID_KEY, randomBytes(SHADOW_ID_BYTES)],
@@ -249,11 +250,11 @@ export class Shadow {
         [NEXT_ID_KEY, encodeId(1)],
       ]),
     );
-    await this.#store.durable();
+    await this.records.durable();
   }
 
   #checkOwner(owner: ShadowOwner): void {
-    const recorded = JSON.parse(this.#store.get(OWNER_KEY)?.toString() ?? '{}') as ShadowOwner;
+    const recorded = JSON.parse(this.records.get(OWNER_KEY)?.toString() ?? '{}') as ShadowOwner;
     if (recorded.appliance === owner.appliance && recorded.version === owner.version) return;
     throw new ShadowError(
       'SHADOW_VERSION_MISMATCH',
@@ -263,7 +264,7 @@ export class Shadow {
   }
 
   #discardLater(ids: readonly number[]): void {
-    const discard = this.#store
+    const discard = this.records
       .durable()
       .then(async () => {
         for (const id of ids) await this.files.discard(id);

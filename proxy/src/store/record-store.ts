@@ -1,0 +1,230 @@
+import { statfs } from 'node:fs/promises';
+import { open, type RootDatabase } from 'lmdb';
+
+/** With less than this free, a failed commit is taken for a full disk. */
+const FULL_DISK_BYTES = 256 * 1024;
+
+/** A transaction that did not get to the disk; `code` as the file system's own errors have it. */
+export class RecordStoreError extends Error {
+  override readonly name = 'RecordStoreError';
+  readonly code: 'ENOSPC' | 'EIO';
+
+  constructor(code: 'ENOSPC' | 'EIO', message: string, options: ErrorOptions) {
+    super(`${message}: ${code}`, options);
+    this.code = code;
+  }
+}
+
+/** Values by key; undefined for a key that is removed. */
+export type Writes = ReadonlyMap<string, Buffer | undefined>;
+
+/** One transaction, from the first write that joins it to the end of its turn. */
+class Transaction {
+  readonly changes = new Map<string, Buffer | undefined>();
+  readonly #committed = Promise.withResolvers<undefined>();
+  /** The next one may begin; rejected when changes were lost. */
+  over: Promise<void> = Promise.resolve();
+  /** Why it fails before it was tried: it builds on changes that were lost. */
+  groundsLost: RecordStoreError | undefined;
+
+  constructor() {
+    // Not everybody who writes waits; who does gets the error.
+    this.#committed.promise.catch(() => undefined);
+  }
+
+  get committed(): Promise<unknown> {
+    return this.#committed.promise;
+  }
+
+  succeeded(): void {
+    this.#committed.resolve(undefined);
+  }
+
+  failed(error: RecordStoreError): void {
+    this.#committed.reject(error);
+  }
+}
+
+/** Between attempts to write what a full disk did not take. */
+const RETRY_MS = 1_000;
+
+/**
+ * The records of a shadow (row/records.ts) and of its path table (failover/path-table.ts) in one lmdb
+ * environment, with group commit.
+ *
+ * What is written is seen by the next `get` at once. Transactions follow each other, and each is whole
+ * or not there: whatever is left after a power cut, all that was written before it is left too. That
+ * is why both tables are in one store: a change cannot outlive the handles that it was made by.
+ *
+ * - Changes (`stage`) are on stable storage when `durable` resolves. All staged while one transaction
+ *   is on its way to the disk makes up the next one, so an fsync is shared by all who wait for one. A
+ *   transaction that fails takes everything staged after it along, which was decided on its grounds:
+ *   all who wait are told, `onLoss` is called once, and the store stands where the disk stands.
+ * - Facts (`keep`) are true whatever fails. They are in memory until a transaction has them, and each
+ *   transaction tries. Once `committed` resolves they survive the process: lmdb goes on from the last
+ *   transaction that the operating system has, unless the machine was started anew meanwhile.
+ */
+export class RecordStore {
+  readonly #path: string;
+  readonly #db: RootDatabase<Buffer, Buffer>;
+  readonly #onLoss: (error: unknown) => void;
+  readonly #facts = new Map<string, Buffer>();
+  #next: Transaction | undefined;
+  #current: Transaction | undefined;
+  /** Transactions that were committed, and up to which of them all is on stable storage. */
+  #commits = 0;
+  #flushed = 0;
+  #retry: NodeJS.Timeout | undefined;
+
+  constructor(path: string, onLoss: (error: unknown) => void) {
+    this.#path = path;
+    // Batches are made here; lmdb's own, by turn of the event loop, leave rejections that nobody sees.
+    const encodings = { encoding: 'binary', keyEncoding: 'binary' } as const;
+    this.#db = open<Buffer, Buffer>({ path, ...encodings, eventTurnBatching: false });
+    this.#onLoss = onLoss;
+  }
+
+  get(key: string): Buffer | undefined {
+    const staged = this.#next?.changes;
+    if (staged !== undefined && staged.size > 0 && staged.has(key)) return staged.get(key);
+    const committing = this.#current?.changes;
+    if (committing !== undefined && committing.size > 0 && committing.has(key))
+      return committing.get(key);
+    return this.#facts.get(key) ?? this.#db.get(Buffer.from(key, 'latin1'));
+  }
+
+  /** Changes records: all of these or none. */
+  stage(writes: Writes): void {
+    const { changes } = this.#begin();
+    for (const [key, value] of writes) changes.set(key, value);
+  }
+
+  /** Adds records that nothing takes back. */
+  keep(facts: ReadonlyMap<string, Buffer>): void {
+    for (const [key, value] of facts) this.#facts.set(key, value);
+    this.#begin();
+  }
+
+  /** Resolves when all that is written by now survives the end of this process, however it ends. */
+  async committed(): Promise<void> {
+    await (this.#next ?? this.#current)?.committed;
+  }
+
+  /** Resolves when all that is written by now is on stable storage. */
+  async durable(): Promise<void> {
+    const last = this.#next ?? this.#current;
+    await last?.committed;
+    await last?.over;
+    if (this.#flushed === this.#commits) return;
+    await this.#flush().catch(async (error: unknown) => {
+      throw await this.#explain(error);
+    });
+  }
+
+  /**
+   * The *committed* records with keys from `from` on that begin with `prefix`, in order. What is only
+   * staged is left out: nobody has been answered yet who could miss it.
+   */
+  *range(from: string, prefix: string): Generator<{ key: Buffer; value: Buffer }> {
+    const start = Buffer.from(from, 'latin1');
+    const first = Buffer.from(prefix, 'latin1');
+    for (const { key, value } of this.#db.getRange({ start })) {
+      if (first.compare(key, 0, first.length) !== 0) return;
+      yield { key, value };
+    }
+  }
+
+  async close(): Promise<void> {
+    try {
+      await this.durable();
+    } finally {
+      clearTimeout(this.#retry);
+      await this.#db.close();
+    }
+  }
+
+  #begin(): Transaction {
+    if (this.#next !== undefined) return this.#next;
+    const transaction = new Transaction();
+    this.#next = transaction;
+    transaction.over = this.#run(transaction, this.#current);
+    transaction.over.catch(() => undefined);
+    return transaction;
+  }
+
+  /** Its turn is over when it is committed, or when its changes, if it has any, are durable. */
+  async #run(transaction: Transaction, previous: Transaction | undefined): Promise<void> {
+    await previous?.over.catch(() => undefined);
+    if (transaction.groundsLost !== undefined) {
+      transaction.failed(transaction.groundsLost);
+      throw transaction.groundsLost;
+    }
+    // Everything decided in this turn of the event loop joins.
+    await new Promise(setImmediate);
+    this.#current = transaction;
+    this.#next = undefined;
+    try {
+      await this.#commit(transaction.changes);
+      transaction.succeeded();
+      if (transaction.changes.size > 0) await this.#flush();
+    } catch (error) {
+      const reason = await this.#explain(error);
+      transaction.failed(reason);
+      this.#retryFacts();
+      if (transaction.changes.size > 0) throw this.#lose(reason);
+    } finally {
+      this.#current = undefined;
+    }
+  }
+
+  async #commit(changes: Writes): Promise<void> {
+    const facts = [...this.#facts];
+    // Not transaction(): after one commit that failed, its promises are never settled again.
+    await this.#db.batch(() => {
+      for (const [key, value] of [...facts, ...changes]) {
+        const binaryKey = Buffer.from(key, 'latin1');
+        // Their promises are the batch's own.
+        if (value === undefined) void this.#db.remove(binaryKey);
+        else void this.#db.put(binaryKey, value);
+      }
+    });
+    this.#commits += 1;
+    for (const [key, value] of facts) if (this.#facts.get(key) === value) this.#facts.delete(key);
+  }
+
+  async #flush(): Promise<void> {
+    const upTo = this.#commits;
+    await this.#db.flushed;
+    this.#flushed = Math.max(this.#flushed, upTo);
+  }
+
+  #lose(reason: RecordStoreError): RecordStoreError {
+    if (this.#next !== undefined) this.#next.groundsLost = reason;
+    this.#next = undefined;
+    // What is read from now on is what the disk has.
+    this.#current = undefined;
+    this.#onLoss(reason);
+    return reason;
+  }
+
+  #retryFacts(): void {
+    if (this.#facts.size === 0) return;
+    this.#retry ??= setTimeout(() => {
+      this.#retry = undefined;
+      this.#begin();
+    }, RETRY_MS).unref();
+  }
+
+  /** lmdb tells a full disk as EIO, and the reason of a failed commit as a promise of its own. */
+  async #explain(error: unknown): Promise<RecordStoreError> {
+    let cause = error;
+    if (error instanceof Error && 'commitError' in error) {
+      cause = await Promise.resolve(error.commitError).catch((reason: unknown) => reason);
+    }
+    const disk = await statfs(this.#path);
+    const full = disk.bavail * disk.bsize < FULL_DISK_BYTES;
+    return new RecordStoreError(full ? 'ENOSPC' : 'EIO', `cannot write to ${this.#path}`, {
+      cause,
+    });
+  }
+}
