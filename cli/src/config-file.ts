@@ -26,7 +26,7 @@ export function readConfigFile(path: string, asked: boolean): ConfigFile {
     throw new CliError('BAD_CONFIG', `cannot read the config file: ${lineOf(error)}`);
   }
   try {
-    return configSchema.parse(parseYaml(text) ?? {});
+    return configSchema.parse(parseYaml(text, { logLevel: 'error' }) ?? {});
   } catch (error) {
     const why = error instanceof z.ZodError ? z.prettifyError(error) : lineOf(error);
     throw new CliError('BAD_CONFIG', `${path}: ${why.replaceAll('\n', ' ')}`);

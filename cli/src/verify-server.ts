@@ -74,7 +74,7 @@ async function visit(
     if (mounted.status !== 0) {
       throw new CliError(
         'SERVER_UNUSABLE',
-        `MNT of ${exportPath} is refused: ${nfsstat3Name(mounted.status)}`,
+        `${formatServerAddress(server)} refuses to mount it: ${nfsstat3Name(mounted.status)}`,
       );
     }
     const queue = [{ handle: mounted.handle, path: '' }];

@@ -31,7 +31,7 @@ export interface PublishRequest {
   /** The appliance's name without the key. */
   readonly name: string;
   readonly version: string;
-  /** NFSv3 servers that have the version, ours or not. */
+  /** All NFSv3 servers that the publisher vouches for: one that is not named again is withdrawn. */
   readonly servers: readonly ServerAddress[];
   /** `sha256:` digest of the version's manifest. */
   readonly manifest?: string;
@@ -47,6 +47,8 @@ export interface PublishReport {
   /** Of the `latest` record that was written. */
   readonly seq: number;
   readonly servers: readonly string[];
+  /** Servers that were vouched for before and not named again. */
+  readonly withdrawn: readonly string[];
   /** On how many of how many nodes the `latest` record was read back. */
   readonly holders: number;
   readonly replicas: number;
@@ -153,12 +155,18 @@ class KeyedPublisher implements Publisher {
     const { holders, replicas } = await this.#readBack(`latest record of ${appliance}`, () =>
       this.#init.node.tables.countLatestHolders(record),
     );
+    const named = servers.map(formatServerAddress);
+    const withdrawn = (await this.#endorsedEntries(appliance, version)).filter(
+      ({ payload }) => !named.includes(payload.server),
+    );
+    await this.#withdraw(withdrawn);
     await this.#marks.clear(appliance, version);
     return {
       appliance,
       version,
       seq: record.payload.seq,
-      servers: servers.map(formatServerAddress),
+      servers: named,
+      withdrawn: withdrawn.map(({ payload }) => payload.server),
       holders,
       replicas,
       refreshed: base?.version === version,
@@ -188,11 +196,7 @@ class KeyedPublisher implements Publisher {
     const retired: RetiredVersion[] = [];
     for (const entry of leaving) {
       const endorsed = await this.#endorsedEntries(appliance, entry.version);
-      for (const { payload } of endorsed) {
-        await this.#init.node.tables.putServer(
-          signServerEntry({ ...payload, seq: payload.seq + 1, withdrawn: true }, this.#init.key),
-        );
-      }
+      await this.#withdraw(endorsed);
       retired.push({ entry, servers: endorsed.map(({ payload }) => payload.address) });
     }
     return retired;
@@ -257,6 +261,14 @@ class KeyedPublisher implements Publisher {
       );
       await tables.putServer(entry);
       await this.#readBack(`entry of server ${server}`, () => tables.countServerHolders(entry));
+    }
+  }
+
+  async #withdraw(entries: readonly SignedServerEntry[]): Promise<void> {
+    for (const { payload } of entries) {
+      await this.#init.node.tables.putServer(
+        signServerEntry({ ...payload, seq: payload.seq + 1, withdrawn: true }, this.#init.key),
+      );
     }
   }
 

@@ -59,7 +59,7 @@ test('the packages install elsewhere, and the command runs from there', async (t
       files.some((file) => file.endsWith('.d.ts')),
       `${name} has types`,
     );
-    const unwanted = files.filter((file) => /\.test\.|test-support|^src/.test(file));
+    const unwanted = files.filter((file) => /\.test\.|test-support|twin|^src/.test(file));
     assert.deepEqual(unwanted, [], `${name} has only what is used`);
   }
 });

@@ -12,6 +12,7 @@ import { applianceOf, commandContext, publisherKeyPath, withRegistry } from '../
 import { CliError } from '../errors.ts';
 import { parseDuration, wholeNumber } from '../options.ts';
 import { table } from '../output.ts';
+import { stopSignal } from '../stop-signal.ts';
 import { verifyServer } from '../verify-server.ts';
 
 interface GcOptions {
@@ -76,7 +77,16 @@ Examples:
       }
       await withRegistry(context, async (node) => {
         const publisher = createPublisher({ node, key, stateDir: context.state, verifyServer });
-        const plan = planGc(await readGcWorld(node, publisher, appliance), policy);
+        const world = await readGcWorld(node, publisher, appliance);
+        for (const pin of policy.pins) {
+          if (!world.history.some(({ version }) => version === pin)) {
+            throw new CliError(
+              'VERSION_NOT_FOUND',
+              `--pin ${pin}: ${appliance} has no such version`,
+            );
+          }
+        }
+        const plan = planGc(world, policy);
         if (options.apply === false) {
           context.output.result({ plan }, () => planLines(plan));
           return;
@@ -88,12 +98,17 @@ Examples:
           );
         }
         context.output.note(planLines(plan));
+        const interrupted = new AbortController();
+        void stopSignal().then((signal) =>
+          interrupted.abort(new CliError('INTERRUPTED', `${signal}: nothing was let go`)),
+        );
         const report = await applyGc({
           node,
           publisher,
           plan,
           policy,
           leaseTtlSeconds: options.lease,
+          signal: interrupted.signal,
         });
         context.output.result({ plan, ...report }, ({ deletable, resurrected }) =>
           [

@@ -5,7 +5,13 @@ import { createRegistryNode, type RegistryNode, type Session } from '@rowfs/regi
 import { type Command, Option } from 'commander';
 import { applianceOf, type CommandContext, commandContext } from '../command-context.ts';
 import { CliError } from '../errors.ts';
-import { type HostPort, parseDuration, parseHostPort, RepeatableOption } from '../options.ts';
+import {
+  type HostPort,
+  parseDuration,
+  parseHostPort,
+  RepeatableOption,
+  wholeNumber,
+} from '../options.ts';
 import { startOperatorsRest } from '../operators-rest.ts';
 import { parseImageServer, registryLocator, registryUses } from '../registry-fit.ts';
 import { sessionOf } from '../session.ts';
@@ -16,6 +22,7 @@ interface ProxyCommandOptions {
   readonly version?: string;
   readonly name?: string;
   readonly listen: HostPort;
+  readonly portmap?: number;
   readonly lease: number;
   readonly rest: HostPort;
 }
@@ -38,6 +45,12 @@ export function addProxyCommand(program: Command): void {
       new Option('--listen <host:port>', 'where the NFS client mounts')
         .argParser(parseHostPort)
         .default({ host: '127.0.0.1', port: 2049 }, '127.0.0.1:2049'),
+    )
+    .addOption(
+      new Option(
+        '--portmap <port>',
+        'answer as a portmapper too, for clients that cannot be told ports: they ask 111',
+      ).argParser(wholeNumber(0)),
     )
     .addOption(
       new Option('--lease <duration>', 'how long this version counts as used if this process dies')
@@ -91,7 +104,10 @@ Examples:
         await runProxy(context, node, options, stopped, {
           ...outside,
           stateDirectory: machine,
-          listen: options.listen,
+          listen: {
+            ...options.listen,
+            ...(options.portmap === undefined ? {} : { portmapPort: options.portmap }),
+          },
           ...(options.version === undefined ? {} : { version: options.version }),
           logger: context.logger,
         });

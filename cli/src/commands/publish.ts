@@ -42,7 +42,8 @@ export function addPublishCommand(program: Command): void {
       `
 Each server is mounted and read before anything is announced, and all must show the same tree. The
 servers are announced first and read back through the registry, and only then the version. Running it
-again goes on where it was interrupted, or refreshes what is there.
+again goes on where it was interrupted, or refreshes what is there; a server that is not named again
+is withdrawn.
 
 Example:
   $ rowfs publish debian --version 12.5 --server nfs1.example:/srv/debian --server nfs2.example:/srv/debian`,
@@ -68,11 +69,12 @@ Example:
         });
         context.output.result(
           report,
-          ({ appliance, version, servers, holders, replicas, refreshed }) =>
+          ({ appliance, version, servers, withdrawn, holders, replicas, refreshed }) =>
             [
               `${refreshed ? 'refreshed' : 'published'} ${appliance}`,
               `version ${version}, held by ${holders} of ${replicas} registry nodes`,
               ...servers.map((server) => `  from ${server}`),
+              ...withdrawn.map((server) => `  no longer from ${server}`),
             ].join('\n'),
         );
       });

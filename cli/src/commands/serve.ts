@@ -6,12 +6,13 @@ import { announceServer, createRegistryNode } from '@rowfs/registry';
 import { type Command, Option } from 'commander';
 import { applianceOf, type CommandContext, commandContext } from '../command-context.ts';
 import { CliError, listenError } from '../errors.ts';
-import { type HostPort, parseDuration, parseHostPort } from '../options.ts';
+import { type HostPort, parseDuration, parseHostPort, wholeNumber } from '../options.ts';
 import { startOperatorsRest } from '../operators-rest.ts';
 import { stopSignal } from '../stop-signal.ts';
 
 interface ServeOptions {
   readonly listen: HostPort;
+  readonly portmap?: number;
   readonly appliance?: string;
   readonly version?: string;
   readonly advertise?: string;
@@ -34,6 +35,12 @@ export function addServeCommand(program: Command): void {
       new Option('--listen <host:port>', 'where clients reach it; NFS and MOUNT share the port')
         .argParser(parseHostPort)
         .default({ host: '127.0.0.1', port: 2049 }, '127.0.0.1:2049'),
+    )
+    .addOption(
+      new Option(
+        '--portmap <port>',
+        'answer as a portmapper too, for clients that cannot be told ports: they ask 111',
+      ).argParser(wholeNumber(0)),
     )
     .option('--appliance <appliance>', 'announce it as a server of this appliance')
     .option('--version <version>', 'and of this version')
@@ -67,6 +74,7 @@ Examples:
         const listener = await listenNfs3({
           service,
           ...options.listen,
+          ...(options.portmap === undefined ? {} : { portmapPort: options.portmap }),
           logger: context.logger,
         }).catch((error: unknown) => {
           throw listenError(error, options.listen);

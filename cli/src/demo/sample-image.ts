@@ -34,9 +34,13 @@ export interface ImageSource {
 /**
  * Chooses subdirectories of this machine's system that together have at least 100 MB.
  *
+ * @param tree a directory to take instead.
  * @throws CliError NO_SAMPLE_TREE when this machine has no such directories.
  */
-export async function chooseImageSource(): Promise<ImageSource> {
+export async function chooseImageSource(tree: string | undefined): Promise<ImageSource> {
+  if (tree !== undefined) {
+    return { parts: [{ from: tree, as: 'tree' }], bytes: await diskUsage(tree, '--bytes') };
+  }
   const parts: { from: string; as: string }[] = [];
   let bytes = 0;
   for (const candidate of candidates) {

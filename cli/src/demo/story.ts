@@ -61,17 +61,32 @@ export interface Stage {
  * nodes, two image servers, publish, proxy, reads compared with the source, redirected writes, kill
  * -9 of the server in use, a new version, garbage collection.
  *
- * @param print shows one line.
- * @throws CliError DEMO_FAILED when a step does not hold.
+ * @throws CliError DEMO_FAILED when a step does not hold; the signal's reason when it was aborted.
  */
-export async function playStory(print: (line: string) => void): Promise<Stage> {
+export async function playStory(options: StoryOptions): Promise<Stage> {
+  const { print, tree, signal } = options;
   const story = await Story.begin(print);
+  // Its processes end, and so does every step that waits for one of them.
+  const end = (): void => void story.close();
+  signal.addEventListener('abort', end);
   try {
-    return await story.play();
+    return await story.play(tree);
   } catch (error) {
     await story.close();
+    signal.throwIfAborted();
     throw error;
+  } finally {
+    signal.removeEventListener('abort', end);
   }
+}
+
+export interface StoryOptions {
+  /** Shows one line. */
+  readonly print: (line: string) => void;
+  /** The directory to make the image of, instead of parts of this machine's system. */
+  readonly tree: string | undefined;
+  /** Ends the story early, with everything that it started. */
+  readonly signal: AbortSignal;
 }
 
 class Story {
@@ -90,10 +105,10 @@ class Story {
     this.#directory = directory;
   }
 
-  async play(): Promise<Stage> {
+  async play(tree: string | undefined): Promise<Stage> {
     const image = join(this.#directory, 'v1');
     const replica = join(this.#directory, 'v1-replica');
-    const source = await chooseImageSource();
+    const source = await chooseImageSource(tree);
     await makeImage(source, image);
     await replicate(image, replica);
     const before = await treeDigest(image);

@@ -160,6 +160,21 @@ describe('publish and gc', () => {
     assert.partialDeepStrictEqual(report, { version: 'v2', seq: 3, refreshed: true });
   });
 
+  it('withdraws the servers that are not named again', async () => {
+    const { twin, client, publisher, appliance } = await setUp();
+    const other = { ...address, host: 'other-nas' };
+    const publish = (servers: (typeof address)[]) =>
+      patiently(twin.clock, publisher.publish({ name: 'debian', version: 'v2', servers }));
+    const hosts = async (): Promise<string[]> => {
+      const { servers } = await twin.clock.until(createResolver(client).resolve(appliance));
+      return servers.map((server) => server.address.host).sort();
+    };
+    assert.deepEqual((await publish([address, other])).withdrawn, []);
+    assert.deepEqual(await hosts(), ['nas', 'other-nas']);
+    assert.deepEqual((await publish([other])).withdrawn, ['nas:2049:/srv']);
+    assert.deepEqual(await hosts(), ['other-nas']);
+  });
+
   it('tells a server of ours when its version was retired, once it was listed', async () => {
     const scene = await setUp();
     const { twin, appliance } = scene;
