@@ -84,7 +84,9 @@ export class Decision {
   }
 
   /** What the object of the lower is by now; undefined when it was removed. */
-  ofLower(lower: Filehandle): MergedObject | undefined {
+  ofLower(lower: Filehandle, text = latin1(lower)): MergedObject | undefined {
+    if (this.#writes.size === 0 && !this.#shadow.mayHaveChanged(text))
+      return { node: undefined, lower };
     const record = this.#get(lowerKey(lower));
     if (record === undefined) return { node: undefined, lower };
     const id = decodeId(record);
@@ -106,9 +108,9 @@ export class Decision {
 
   /** The object's attributes, with what this decision has changed so far. */
   attributes(object: MergedObject): Fattr3 {
-    const { fsid } = this.#shadow;
     const current = this.#current(object);
-    if (current.node === undefined) return { ...this.facts.attributes(current.lower), fsid };
+    if (current.node === undefined) return this.facts.attributes(current.lower);
+    const { fsid } = this.#shadow;
     const node = this.#shadow.files.effective(current.node);
     const { type, mode, nlink, uid, gid, size, used, rdev, fileid, atime, mtime, ctime } = node;
     return { type, mode, nlink, uid, gid, size, used, rdev, fsid, fileid, atime, mtime, ctime };

@@ -8,14 +8,35 @@ import {
   positionOf,
 } from './cookies.ts';
 import { type Decision, type MergedObject, objectOf, type RecordedName } from './decision.ts';
-import { type LowerEntry, MissingFact } from './lower-facts.ts';
+import type { ListedObject, LowerEntry } from './lower-facts.ts';
+
+/** What of an object's attributes and its handle can be told without asking the lower. */
+export interface Plus {
+  readonly attributes: Fattr3 | undefined;
+  readonly handle: Filehandle | undefined;
+}
 
 /** A name of the merged directory. */
 export interface MergedEntry {
   readonly name: Filename;
   readonly fileid: bigint;
-  /** What of its attributes and its handle can be told without asking the lower. */
-  readonly plus: () => { attributes: Fattr3 | undefined; handle: Filehandle | undefined };
+  /** Undefined when the lower's listing does not tell it. */
+  readonly object: MergedObject | ListedObject | undefined;
+}
+
+const NOTHING: Plus = { attributes: undefined, handle: undefined };
+
+/** What READDIRPLUS has for an entry besides its name. */
+export function plusOf(tree: Decision, { object }: MergedEntry): Plus {
+  if (object === undefined) return NOTHING;
+  if (!('text' in object))
+    return { attributes: tree.attributes(object), handle: tree.handleOf(object) };
+  const merged = tree.ofLower(object.lower, object.text);
+  if (merged === undefined) return NOTHING;
+  // A page of names must not cost a round trip for each: clients ask for what they miss.
+  const attributes =
+    merged.node === undefined ? tree.facts.attributesAtHand(object.text) : tree.attributes(merged);
+  return { attributes, handle: object.virtual };
 }
 
 /** Names that share a cookie, nearly always one: a page ends after all of them or before. */
@@ -36,8 +57,12 @@ export function* groupsAfter(
     yield { cookie: DOT_DOT_COOKIE, entries: [special(tree, '..', parent)] };
   }
   const start = positionOf(cookie + 1n);
+  if (directory.node === undefined) {
+    yield* lowerGroups(tree, directory, start);
+    return;
+  }
   const upper = new Ahead<RecordedName>(tree.entriesFrom(directory, start));
-  const lower = new Ahead<LowerEntry>(lowerFrom(tree, directory, start));
+  const lower = new Ahead<LowerEntry>(lowerFrom(tree, directory, start).values());
   for (;;) {
     const position = nearer(upper.next, lower.next);
     if (position === undefined) return;
@@ -45,61 +70,46 @@ export function* groupsAfter(
     const hidden = new Set(recorded.map(({ name }) => name));
     const entries = [
       ...recorded.map((entry) => fromUpper(tree, entry)),
-      ...lower
-        .takeAll(position)
-        .filter(({ name }) => !hidden.has(name))
-        .map((entry) => fromLower(tree, entry)),
+      ...lower.takeAll(position).filter(({ name }) => !hidden.has(name)),
     ].filter((entry) => entry !== undefined);
     if (entries.length > 0) yield { cookie: cookieOf(position), entries };
   }
 }
 
+/** A directory with nothing recorded: as the lower has it. */
+function* lowerGroups(
+  tree: Decision,
+  directory: MergedObject,
+  start: Position,
+): Generator<MergedGroup> {
+  let group: { cookie: bigint; entries: LowerEntry[] } | undefined;
+  for (const entry of lowerFrom(tree, directory, start)) {
+    if (group?.cookie === entry.cookie) {
+      group.entries.push(entry);
+      continue;
+    }
+    if (group !== undefined) yield group;
+    group = { cookie: entry.cookie, entries: [entry] };
+  }
+  if (group !== undefined) yield group;
+}
+
 function special(tree: Decision, name: Filename, object: MergedObject): MergedEntry {
-  const attributes = tree.attributes(object);
-  const plus = { attributes, handle: tree.handleOf(object) };
-  return { name, fileid: attributes.fileid, plus: () => plus };
+  return { name, fileid: tree.attributes(object).fileid, object };
 }
 
 function fromUpper(tree: Decision, { name, id }: RecordedName): MergedEntry | undefined {
   const node = id === 0 ? undefined : tree.node(id);
   if (node === undefined) return undefined;
-  const object = objectOf(node);
-  return {
-    name,
-    fileid: node.fileid,
-    plus: () => ({ attributes: tree.attributes(object), handle: tree.handleOf(object) }),
-  };
+  return { name, fileid: node.fileid, object: objectOf(node) };
 }
 
-function fromLower(tree: Decision, { name, fileid, handle }: LowerEntry): MergedEntry {
-  const nothing = { attributes: undefined, handle: undefined };
-  return {
-    name,
-    fileid,
-    plus: () => {
-      const object = handle === undefined ? undefined : tree.ofLower(handle);
-      if (object === undefined) return nothing;
-      return { attributes: attributesAtHand(tree, object), handle: tree.handleOf(object) };
-    },
-  };
-}
-
-/** A page of names must not cost a round trip for each: clients ask for what they miss. */
-function attributesAtHand(tree: Decision, object: MergedObject): Fattr3 | undefined {
-  try {
-    return tree.attributes(object);
-  } catch (error) {
-    if (error instanceof MissingFact) return undefined;
-    throw error;
-  }
-}
-
-function* lowerFrom(
+function lowerFrom(
   tree: Decision,
   directory: MergedObject,
   start: Position,
-): Generator<LowerEntry> {
-  if (directory.lower === undefined) return;
+): readonly LowerEntry[] {
+  if (directory.lower === undefined) return [];
   const entries = tree.facts.listing(directory.lower);
   let low = 0;
   let high = entries.length;
@@ -109,10 +119,7 @@ function* lowerFrom(
     if (entry !== undefined && comparePositions(entry.position, start) < 0) low = middle + 1;
     else high = middle;
   }
-  for (let index = low; index < entries.length; index += 1) {
-    const entry = entries[index];
-    if (entry !== undefined) yield entry;
-  }
+  return low === 0 ? entries : entries.slice(low);
 }
 
 function nearer(
@@ -126,9 +133,9 @@ function nearer(
 /** A stream of entries of which the first is seen before it is taken. */
 class Ahead<Entry extends { readonly position: Position }> {
   next: Entry | undefined;
-  readonly #entries: Iterator<Entry, void>;
+  readonly #entries: Iterator<Entry, unknown>;
 
-  constructor(entries: Iterator<Entry, void>) {
+  constructor(entries: Iterator<Entry, unknown>) {
     this.#entries = entries;
     this.#advance();
   }

@@ -73,7 +73,7 @@ const ROOT_CREDENTIAL: Credential = {
 export function redirectOnWrite(shadow: Shadow, options: RedirectOnWriteOptions = {}): Nfs3Layer {
   return (lower) => {
     const credential = options.lowerCredential ?? ROOT_CREDENTIAL;
-    const facts = new LowerFacts(lower, credential, shadow.nameHash);
+    const facts = new LowerFacts(lower, credential, shadow);
     const overlay: Overlay = { lower, facts, shadow };
     const procedures = {
       ...lookupProcedures(overlay),

@@ -10,17 +10,28 @@ import {
 } from '@rowfs/nfs3';
 import type { Credential } from '@rowfs/oncrpc';
 import { LRUCache } from 'lru-cache';
-import { comparePositions, type NameHash, type Position } from './cookies.ts';
+import { comparePositions, cookieOf, type Position } from './cookies.ts';
 import { latin1 } from './records.ts';
 import { Refusal } from './refusal.ts';
+import type { Shadow } from './shadow.ts';
 
 /** One name of a directory of the lower. */
 export interface LowerEntry {
   readonly name: Filename;
   readonly position: Position;
+  readonly cookie: bigint;
   readonly fileid: bigint;
   /** Undefined when the lower's listing does not tell handles. */
-  readonly handle: Filehandle | undefined;
+  readonly object: ListedObject | undefined;
+}
+
+/** What each page of a directory needs of an object, worked out when the directory is listed. */
+export interface ListedObject {
+  readonly lower: Filehandle;
+  /** `lower` as {@link latin1} text. */
+  readonly text: string;
+  /** The handle that clients get, as long as the lower knows the object. */
+  readonly virtual: Filehandle;
 }
 
 /** How much is remembered of the lower, in objects, names, and entries of listed directories. */
@@ -43,7 +54,7 @@ const ABSENT = Symbol('absent');
 export class LowerFacts {
   readonly #lower: Nfs3Service;
   readonly #credential: Credential;
-  readonly #hash: NameHash;
+  readonly #shadow: Pick<Shadow, 'fsid' | 'handles' | 'nameHash'>;
   readonly #attributes = new LRUCache<string, Fattr3>({ max: MAX_ATTRIBUTES });
   readonly #names = new LRUCache<string, Filehandle | typeof ABSENT>({ max: MAX_NAMES });
   readonly #listings = new LRUCache<string, readonly LowerEntry[]>({
@@ -52,10 +63,14 @@ export class LowerFacts {
   });
 
   /** @param credential as whom the lower is read, whoever asks: permissions are checked here. */
-  constructor(lower: Nfs3Service, credential: Credential, hash: NameHash) {
+  constructor(
+    lower: Nfs3Service,
+    credential: Credential,
+    shadow: Pick<Shadow, 'fsid' | 'handles' | 'nameHash'>,
+  ) {
     this.#lower = lower;
     this.#credential = credential;
-    this.#hash = hash;
+    this.#shadow = shadow;
   }
 
   /** The call's own context, but the lower's credential. */
@@ -68,9 +83,14 @@ export class LowerFacts {
     return new FactsInHand(this, ctx);
   }
 
-  /** Notes the attributes that came along with another answer. */
-  note(handle: Filehandle, attributes: Fattr3 | undefined): void {
-    if (attributes !== undefined) this.#attributes.set(latin1(handle), attributes);
+  /** Notes attributes of the lower, which clients see with the shadow's fsid. */
+  note(handle: Filehandle, attributes: Fattr3): Fattr3;
+  note(handle: Filehandle, attributes: Fattr3 | undefined): Fattr3 | undefined;
+  note(handle: Filehandle, attributes: Fattr3 | undefined): Fattr3 | undefined {
+    if (attributes === undefined) return undefined;
+    const seen = { ...attributes, fsid: this.#shadow.fsid };
+    this.#attributes.set(latin1(handle), seen);
+    return seen;
   }
 
   knownAttributes(key: string): Fattr3 | undefined {
@@ -88,8 +108,7 @@ export class LowerFacts {
   async fetchAttributes(handle: Filehandle, ctx: Nfs3Context): Promise<Fattr3> {
     const result = await this.#lower.getattr({ object: handle }, this.context(ctx));
     if (result.status !== Nfsstat3.OK) throw new Refusal(result.status);
-    this.note(handle, result.attributes);
-    return result.attributes;
+    return this.note(handle, result.attributes);
   }
 
   async fetchName(
@@ -115,9 +134,10 @@ export class LowerFacts {
     try {
       for await (const entry of listDirectory(this.#lower, directory, this.context(ctx))) {
         const { name, fileid, nameHandle } = entry;
-        const handle = nameHandle === undefined ? undefined : Buffer.from(nameHandle);
-        entries.push({ name, fileid, handle, position: this.#hash.position(name) });
-        if (handle !== undefined) this.note(handle, entry.nameAttributes);
+        const position = this.#shadow.nameHash.position(name);
+        const object = nameHandle === undefined ? undefined : this.#listed(nameHandle);
+        entries.push({ name, fileid, object, position, cookie: cookieOf(position) });
+        if (object !== undefined) this.note(object.lower, entry.nameAttributes);
       }
     } catch (error) {
       if (error instanceof Nfs3Error) throw new Refusal(error.status, { cause: error });
@@ -126,6 +146,12 @@ export class LowerFacts {
     entries.sort((a, b) => comparePositions(a.position, b.position));
     this.#listings.set(latin1(directory), entries);
     return entries;
+  }
+
+  /** Copied: a handle that is kept must not keep the whole message that it came in. */
+  #listed(handle: Filehandle): ListedObject {
+    const lower = Buffer.from(handle);
+    return { lower, text: latin1(lower), virtual: this.#shadow.handles.ofLower(lower) };
   }
 }
 
@@ -158,11 +184,16 @@ export class FactsInHand {
 
   attributes(handle: Filehandle): Fattr3 {
     const key = latin1(handle);
-    const known = this.#facts.knownAttributes(key) ?? this.#attributes.get(key);
+    const known = this.attributesAtHand(key);
     if (known !== undefined) return known;
     throw new MissingFact('attributes', async () => {
       this.#attributes.set(key, await this.#facts.fetchAttributes(handle, this.#ctx));
     });
+  }
+
+  /** What is known without asking the lower. `key` is a handle as {@link latin1} text. */
+  attributesAtHand(key: string): Fattr3 | undefined {
+    return this.#facts.knownAttributes(key) ?? this.#attributes.get(key);
   }
 
   /** The handle of a name in a directory of the lower; undefined when it has no such name. */

@@ -12,7 +12,8 @@ import {
   Nfsstat3,
   READDIR_OVERHEAD_BYTES,
 } from '@rowfs/nfs3';
-import { groupsAfter, type MergedEntry } from './directory-listing.ts';
+import type { Decision } from './decision.ts';
+import { groupsAfter, type MergedEntry, plusOf } from './directory-listing.ts';
 import { answer, attributesAtHand, decide, type Overlay } from './operation.ts';
 import { Refusal } from './refusal.ts';
 
@@ -65,7 +66,7 @@ function list<Entry>(
   overlay: Overlay,
   ctx: Nfs3Context,
   { dir, cookie }: { readonly dir: Filehandle; readonly cookie: bigint },
-  entryOf: (entry: MergedEntry, cookie: bigint) => Entry,
+  entryOf: (tree: Decision, entry: MergedEntry, cookie: bigint) => Entry,
   counting: () => Fits<Entry>,
 ): Promise<Page<Entry>> {
   return decide(overlay, ctx, (tree) => {
@@ -78,7 +79,7 @@ function list<Entry>(
     const entries: Entry[] = [];
     const fits = counting();
     for (const group of groupsAfter(tree, directory, cookie)) {
-      const next = group.entries.map((entry) => entryOf(entry, group.cookie));
+      const next = group.entries.map((entry) => entryOf(tree, entry, group.cookie));
       if (!next.every(fits)) {
         if (entries.length === 0) throw new Refusal(Nfsstat3.TOOSMALL);
         return { ...page, entries, eof: false };
@@ -89,11 +90,12 @@ function list<Entry>(
   });
 }
 
-function plainEntry({ name, fileid }: MergedEntry, cookie: bigint): DirEntry {
+function plainEntry(_: Decision, { name, fileid }: MergedEntry, cookie: bigint): DirEntry {
   return { fileid, name, cookie };
 }
 
-function plusEntry({ name, fileid, plus }: MergedEntry, cookie: bigint): DirEntryPlus {
-  const { attributes, handle } = plus();
+function plusEntry(tree: Decision, entry: MergedEntry, cookie: bigint): DirEntryPlus {
+  const { name, fileid } = entry;
+  const { attributes, handle } = plusOf(tree, entry);
   return { fileid, name, cookie, nameAttributes: attributes, nameHandle: handle };
 }

@@ -72,7 +72,8 @@ export function bornFileid(id: number): bigint {
 }
 
 export const nodeKey = (id: number): string => `n${idText(id)}`;
-export const lowerKey = (handle: Filehandle): string => `l${latin1(handle)}`;
+export const LOWER_TABLE = 'l';
+export const lowerKey = (handle: Filehandle): string => LOWER_TABLE + latin1(handle);
 export const presencePrefix = (id: number): string => `p${idText(id)}`;
 export const metaKey = (name: string): string => `m${name}`;
 export const entriesPrefix = (directory: number): string => `e${idText(directory)}`;

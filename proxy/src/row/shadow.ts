@@ -9,7 +9,15 @@ import { Clock } from './clock.ts';
 import { NameHash } from './cookies.ts';
 import { HandleCodec, SHADOW_ID_BYTES } from './handle.ts';
 import { lockFile } from './lock-file.ts';
-import { decodeId, encodeId, latin1, metaKey, type Node, presencePrefix } from './records.ts';
+import {
+  decodeId,
+  encodeId,
+  latin1,
+  LOWER_TABLE,
+  metaKey,
+  type Node,
+  presencePrefix,
+} from './records.ts';
 import { ShadowError } from './shadow-error.ts';
 import { ShadowFiles } from './shadow-files.ts';
 
@@ -90,6 +98,8 @@ export class Shadow {
   readonly #discards = new Set<Promise<void>>();
   #identity: { handles: HandleCodec; nameHash: NameHash; fsid: bigint } | undefined;
   #root: string | undefined;
+  /** Objects of the lower that have a record, by handle; also some whose record was lost. */
+  readonly #changedLowers = new Set<string>();
   #nextId = 1;
   #reservedIds = 1;
   #verifier = randomBytes(8).readBigUInt64BE();
@@ -145,12 +155,22 @@ export class Shadow {
     this.#nextId = this.#reservedIds = decodeId(next);
     const root = this.records.get(ROOT_KEY);
     this.#root = root === undefined ? undefined : latin1(root);
+    for (const { key } of this.records.range(LOWER_TABLE, LOWER_TABLE))
+      this.#changedLowers.add(latin1(key.subarray(1)));
     const orphans = await this.files.removeOrphans();
     if (orphans > 0) this.#logger.info({ orphans }, 'removed contents that a crash left behind');
   }
 
   get(key: string): Buffer | undefined {
     return this.records.get(key);
+  }
+
+  /**
+   * False when there is certainly no record of an object of the lower, which is so of nearly all: it
+   * saves asking the store. `lower` is its handle, as {@link latin1} text.
+   */
+  mayHaveChanged(lower: string): boolean {
+    return this.#changedLowers.has(lower);
   }
 
   range(from: string, prefix: string): Generator<{ key: Buffer; value: Buffer }> {
@@ -160,6 +180,8 @@ export class Shadow {
   /** @param unreferenced nodes that these writes remove: their contents go once it is durable. */
   stage(writes: Writes, unreferenced: readonly number[] = []): void {
     this.records.stage(writes);
+    for (const key of writes.keys())
+      if (key.startsWith(LOWER_TABLE)) this.#changedLowers.add(key.slice(1));
     if (unreferenced.length > 0) this.#discardLater(unreferenced);
   }
 
