@@ -117,6 +117,13 @@ export function parseHostPort(text: string): HostPort {
   return { host, port };
 }
 
+/** An option of somewhere to listen, with its default. */
+export function listenOption(flag: string, description: string, port: number): Option {
+  return new Option(`${flag} <host:port>`, description)
+    .argParser(parseHostPort)
+    .default({ host: '127.0.0.1', port }, `127.0.0.1:${port}`);
+}
+
 /** Parses a whole number of at least `minimum`. */
 export function wholeNumber(minimum: number): (text: string) => number {
   return (text) => {

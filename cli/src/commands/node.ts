@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { createRegistryNode } from '@rowfs/registry';
 import { type Command, Option } from 'commander';
 import { commandContext } from '../command-context.ts';
-import { DEFAULT_REGISTRY_PORT, type HostPort, parseHostPort } from '../options.ts';
+import { DEFAULT_REGISTRY_PORT, type HostPort, listenOption } from '../options.ts';
 import { startOperatorsRest } from '../operators-rest.ts';
 import { stopSignal } from '../stop-signal.ts';
 
@@ -24,11 +24,7 @@ export function addNodeCommand(program: Command): void {
     )
     .option('--announce <multiaddr...>', 'addresses to tell others, if not those listened on')
     .option('--alone', 'start a new network: join none through --registry', false)
-    .addOption(
-      new Option('--rest <host:port>', "where operators' REST listens")
-        .argParser(parseHostPort)
-        .default({ host: '127.0.0.1', port: DEFAULT_REGISTRY_PORT + 1 }, '127.0.0.1:4712'),
-    )
+    .addOption(listenOption('--rest', "where operators' REST listens", DEFAULT_REGISTRY_PORT + 1))
     .addHelpText(
       'after',
       `

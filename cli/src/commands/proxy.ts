@@ -7,8 +7,8 @@ import { applianceOf, type CommandContext, commandContext } from '../command-con
 import { CliError } from '../errors.ts';
 import {
   type HostPort,
+  listenOption,
   parseDuration,
-  parseHostPort,
   RepeatableOption,
   wholeNumber,
 } from '../options.ts';
@@ -41,11 +41,7 @@ export function addProxyCommand(program: Command): void {
     )
     .option('--version <version>', 'run this version, and not the newest')
     .option('--name <name>', 'tells machines that run the same appliance here apart')
-    .addOption(
-      new Option('--listen <host:port>', 'where the NFS client mounts')
-        .argParser(parseHostPort)
-        .default({ host: '127.0.0.1', port: 2049 }, '127.0.0.1:2049'),
-    )
+    .addOption(listenOption('--listen', 'where the NFS client mounts', 2049))
     .addOption(
       new Option(
         '--portmap <port>',
@@ -57,11 +53,7 @@ export function addProxyCommand(program: Command): void {
         .argParser(parseDuration)
         .default(60, '60s'),
     )
-    .addOption(
-      new Option('--rest <host:port>', "where operators' REST listens")
-        .argParser(parseHostPort)
-        .default({ host: '127.0.0.1', port: 0 }, '127.0.0.1:0'),
-    )
+    .addOption(listenOption('--rest', "where operators' REST listens", 0))
     .addHelpText(
       'after',
       `

@@ -6,7 +6,7 @@ import { announceServer, createRegistryNode } from '@rowfs/registry';
 import { type Command, Option } from 'commander';
 import { applianceOf, type CommandContext, commandContext } from '../command-context.ts';
 import { CliError, listenError } from '../errors.ts';
-import { type HostPort, parseDuration, parseHostPort, wholeNumber } from '../options.ts';
+import { type HostPort, listenOption, parseDuration, wholeNumber } from '../options.ts';
 import { startOperatorsRest } from '../operators-rest.ts';
 import { stopSignal } from '../stop-signal.ts';
 
@@ -32,9 +32,7 @@ export function addServeCommand(program: Command): void {
     .description('serve a directory read-only over NFSv3, and announce it to the registry')
     .argument('<directory>', 'the root of the image')
     .addOption(
-      new Option('--listen <host:port>', 'where clients reach it; NFS and MOUNT share the port')
-        .argParser(parseHostPort)
-        .default({ host: '127.0.0.1', port: 2049 }, '127.0.0.1:2049'),
+      listenOption('--listen', 'where clients reach it; NFS and MOUNT share the port', 2049),
     )
     .addOption(
       new Option(
@@ -50,11 +48,7 @@ export function addServeCommand(program: Command): void {
         .argParser(parseDuration)
         .default(600, '10m'),
     )
-    .addOption(
-      new Option('--rest <host:port>', "where operators' REST listens when announcing")
-        .argParser(parseHostPort)
-        .default({ host: '127.0.0.1', port: 0 }, '127.0.0.1:0'),
-    )
+    .addOption(listenOption('--rest', "where operators' REST listens when announcing", 0))
     .addHelpText(
       'after',
       `

@@ -1,13 +1,7 @@
-import {
-  readFilehandle,
-  readPostOpAttr,
-  readResult,
-  writeFilehandle,
-  writePostOpAttr,
-} from '../codec.ts';
-import { Nfsstat3 } from '../status.ts';
-import type { Filehandle, PostOpAttr } from '../types.ts';
-import type { ProcedureCodec, Result } from './procedure.ts';
+import { readFilehandle, writeFilehandle } from '../codec.ts';
+import type { Filehandle } from '../types.ts';
+import { objectFacts, type ObjectFactsResult } from './object-facts.ts';
+import type { ProcedureCodec } from './procedure.ts';
 
 /** FSSTAT, RFC 1813 section 3.3.18. */
 export interface FsstatArgs {
@@ -23,41 +17,31 @@ export interface Fsstat {
   readonly afiles: bigint;
   readonly invarsec: number;
 }
-export type FsstatResult = Result<
-  Fsstat & { readonly objAttributes: PostOpAttr },
-  { readonly objAttributes: PostOpAttr }
->;
+export type FsstatResult = ObjectFactsResult<Fsstat>;
 
 export const fsstat: ProcedureCodec<FsstatArgs, FsstatResult> = {
   number: 18,
   idempotent: true,
   readArgs: (r) => ({ fsroot: readFilehandle(r) }),
   writeArgs: (w, args) => writeFilehandle(w, args.fsroot),
-  readResult: (r) =>
-    readResult(
-      r,
-      () => ({
-        objAttributes: readPostOpAttr(r),
-        tbytes: r.uint64(),
-        fbytes: r.uint64(),
-        abytes: r.uint64(),
-        tfiles: r.uint64(),
-        ffiles: r.uint64(),
-        afiles: r.uint64(),
-        invarsec: r.uint32(),
-      }),
-      () => ({ objAttributes: readPostOpAttr(r) }),
-    ),
-  writeResult(w, result) {
-    w.uint32(result.status);
-    writePostOpAttr(w, result.objAttributes);
-    if (result.status !== Nfsstat3.OK) return;
-    w.uint64(result.tbytes);
-    w.uint64(result.fbytes);
-    w.uint64(result.abytes);
-    w.uint64(result.tfiles);
-    w.uint64(result.ffiles);
-    w.uint64(result.afiles);
-    w.uint32(result.invarsec);
-  },
+  ...objectFacts<Fsstat>(
+    (r) => ({
+      tbytes: r.uint64(),
+      fbytes: r.uint64(),
+      abytes: r.uint64(),
+      tfiles: r.uint64(),
+      ffiles: r.uint64(),
+      afiles: r.uint64(),
+      invarsec: r.uint32(),
+    }),
+    (w, facts) => {
+      w.uint64(facts.tbytes);
+      w.uint64(facts.fbytes);
+      w.uint64(facts.abytes);
+      w.uint64(facts.tfiles);
+      w.uint64(facts.ffiles);
+      w.uint64(facts.afiles);
+      w.uint32(facts.invarsec);
+    },
+  ),
 };

@@ -1,16 +1,8 @@
 import { paddingOf, type XdrReader, type XdrWriter } from '@rowfs/xdr';
-import {
-  readFilehandle,
-  readFilename,
-  readPostOpAttr,
-  readResult,
-  writeFilehandle,
-  writePostOpAttr,
-} from '../codec.ts';
-import { Nfsstat3 } from '../status.ts';
-import type { Filehandle, Filename, PostOpAttr, Verf3 } from '../types.ts';
-import { readDirList, writeDirList } from './dir-list.ts';
-import type { ProcedureCodec, Result } from './procedure.ts';
+import { readFilehandle, readFilename, writeFilehandle } from '../codec.ts';
+import type { Filehandle, Filename, Verf3 } from '../types.ts';
+import { dirList, type DirListResult } from './dir-list.ts';
+import type { ProcedureCodec } from './procedure.ts';
 
 /** READDIR, RFC 1813 section 3.3.16: entries after `cookie`, at most `count` bytes of result. */
 export interface ReaddirArgs {
@@ -25,15 +17,7 @@ export interface DirEntry {
   readonly name: Filename;
   readonly cookie: bigint;
 }
-export type ReaddirResult = Result<
-  {
-    readonly dirAttributes: PostOpAttr;
-    readonly cookieverf: Verf3;
-    readonly entries: readonly DirEntry[];
-    readonly eof: boolean;
-  },
-  { readonly dirAttributes: PostOpAttr }
->;
+export type ReaddirResult = DirListResult<DirEntry>;
 
 /** Bytes of a READDIR result without its entries: status, attributes, verifier, end of list, eof. */
 export const READDIR_OVERHEAD_BYTES = 4 + 88 + 8 + 4 + 4;
@@ -68,21 +52,5 @@ export const readdir: ProcedureCodec<ReaddirArgs, ReaddirResult> = {
     w.uint64(args.cookieverf);
     w.uint32(args.count);
   },
-  readResult: (r) =>
-    readResult(
-      r,
-      () => ({
-        dirAttributes: readPostOpAttr(r),
-        cookieverf: r.uint64(),
-        ...readDirList(r, readEntry),
-      }),
-      () => ({ dirAttributes: readPostOpAttr(r) }),
-    ),
-  writeResult(w, result) {
-    w.uint32(result.status);
-    writePostOpAttr(w, result.dirAttributes);
-    if (result.status !== Nfsstat3.OK) return;
-    w.uint64(result.cookieverf);
-    writeDirList(w, result, writeEntry);
-  },
+  ...dirList(readEntry, writeEntry),
 };

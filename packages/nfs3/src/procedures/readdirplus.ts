@@ -4,15 +4,13 @@ import {
   readFilename,
   readPostOpAttr,
   readPostOpFh,
-  readResult,
   writeFilehandle,
   writePostOpAttr,
   writePostOpFh,
 } from '../codec.ts';
-import { Nfsstat3 } from '../status.ts';
 import type { Filehandle, PostOpAttr, Verf3 } from '../types.ts';
-import { readDirList, writeDirList } from './dir-list.ts';
-import type { ProcedureCodec, Result } from './procedure.ts';
+import { dirList, type DirListResult } from './dir-list.ts';
+import type { ProcedureCodec } from './procedure.ts';
 import { type DirEntry, dirEntryBytes } from './readdir.ts';
 
 /**
@@ -31,15 +29,7 @@ export interface DirEntryPlus extends DirEntry {
   readonly nameAttributes: PostOpAttr;
   readonly nameHandle: Filehandle | undefined;
 }
-export type ReaddirplusResult = Result<
-  {
-    readonly dirAttributes: PostOpAttr;
-    readonly cookieverf: Verf3;
-    readonly entries: readonly DirEntryPlus[];
-    readonly eof: boolean;
-  },
-  { readonly dirAttributes: PostOpAttr }
->;
+export type ReaddirplusResult = DirListResult<DirEntryPlus>;
 
 /** Bytes that an entry takes in a READDIRPLUS result. */
 export function dirEntryPlusBytes(entry: DirEntryPlus): number {
@@ -87,21 +77,5 @@ export const readdirplus: ProcedureCodec<ReaddirplusArgs, ReaddirplusResult> = {
     w.uint32(args.dircount);
     w.uint32(args.maxcount);
   },
-  readResult: (r) =>
-    readResult(
-      r,
-      () => ({
-        dirAttributes: readPostOpAttr(r),
-        cookieverf: r.uint64(),
-        ...readDirList(r, readEntry),
-      }),
-      () => ({ dirAttributes: readPostOpAttr(r) }),
-    ),
-  writeResult(w, result) {
-    w.uint32(result.status);
-    writePostOpAttr(w, result.dirAttributes);
-    if (result.status !== Nfsstat3.OK) return;
-    w.uint64(result.cookieverf);
-    writeDirList(w, result, writeEntry);
-  },
+  ...dirList(readEntry, writeEntry),
 };
