@@ -39,7 +39,11 @@ function imageServer({ host, port, mountPort, exportPath }: ServerAddress): Imag
   return { host, port, export: exportPath, ...(mountPort === undefined ? {} : { mountPort }) };
 }
 
-/** Parses `host[:port[,mountport]]:/path`, and shows what it understood when it did not. */
+/**
+ * Parses `host[:port[,mountport]]:/path`.
+ *
+ * @throws RegistryError INVALID_ADDRESS
+ */
 export function parseImageServer(text: string): ImageServer {
   return imageServer(parseServerAddress(text));
 }

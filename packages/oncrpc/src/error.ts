@@ -9,7 +9,6 @@ import type { ReplyOutcome } from './message.ts';
  * - CLOSED: the client was closed.
  * - ABORTED: the caller's signal fired.
  * - BAD_REPLY: the server's replies are no RPC.
- * - BAD_CALL: bytes that should have been a call are no RPC.
  * - RECORD_TOO_LONG: a record is longer than the limit.
  */
 export type RpcErrorCode =
@@ -25,7 +24,6 @@ export type RpcErrorCode =
   | 'CLOSED'
   | 'ABORTED'
   | 'BAD_REPLY'
-  | 'BAD_CALL'
   | 'RECORD_TOO_LONG';
 
 /** A remote procedure call that brought no results: the procedure's own errors are results. */

@@ -11,7 +11,7 @@ import type { MountedTree } from './mounted-tree.ts';
 import { type NodeId, ROOT_NODE } from './node-handle.ts';
 import type { NodeName, PathTable } from './path-table.ts';
 import type { PinnedAttributes } from './pinned-attributes.ts';
-import { ROOT_CREDENTIAL } from './root-credential.ts';
+import { ROOT_CREDENTIAL } from '../root-credential.ts';
 
 /** Finds nodes on a server: by the handle that the server gave, or by walking to one of their names. */
 export class NodeWalker {

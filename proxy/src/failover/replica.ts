@@ -4,7 +4,7 @@ import { type ImageServer, serverAddress } from '../locator.ts';
 import { FailoverError } from './failover-error.ts';
 import { LatencyEstimator } from './latency.ts';
 import { MountedTree } from './mounted-tree.ts';
-import { ROOT_CREDENTIAL } from './root-credential.ts';
+import { ROOT_CREDENTIAL } from '../root-credential.ts';
 
 /** A service that speaks to one server, and what ends it. */
 export type OpenServer = (server: ImageServer) => Nfs3Service & { close(): Promise<void> };

@@ -12,6 +12,7 @@ import {
   walk,
 } from '@rowfs/nfs3';
 import type { Credential } from '@rowfs/oncrpc';
+import { ROOT_CREDENTIAL } from '../root-credential.ts';
 import { createProcedures } from './create.ts';
 import { fileSystemProcedures } from './file-system.ts';
 import { linkProcedures } from './link.ts';
@@ -54,15 +55,6 @@ export interface RedirectOnWriteOptions {
   /** As whom the lower is read, whoever asks here: root unless told. */
   readonly lowerCredential?: Credential;
 }
-
-const ROOT_CREDENTIAL: Credential = {
-  flavor: 'sys',
-  stamp: 0,
-  machinename: 'rowfs',
-  uid: 0,
-  gid: 0,
-  gids: [],
-};
 
 /**
  * The layer that redirects writes to `shadow`. The lower is never asked to change anything, and its

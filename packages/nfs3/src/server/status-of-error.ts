@@ -20,7 +20,6 @@ const statusByCode: Readonly<Record<RpcErrorCode, Nfsstat3Error>> = {
   RPC_MISMATCH: Nfsstat3.SERVERFAULT,
   GARBAGE_ARGS: Nfsstat3.SERVERFAULT,
   BAD_REPLY: Nfsstat3.SERVERFAULT,
-  BAD_CALL: Nfsstat3.SERVERFAULT,
   RECORD_TOO_LONG: Nfsstat3.SERVERFAULT,
 };
 

@@ -1,6 +1,9 @@
 import type { Nfs3Context } from '@rowfs/nfs3';
 
-/** What the proxy calls with on its own account: mounting, probing, and walking for others. */
+/**
+ * What the proxy calls servers with on its own account: mounting, probing, walking for others, and
+ * reading an image, which holds files that only root may read.
+ */
 export const ROOT_CREDENTIAL: Nfs3Context['credential'] = {
   flavor: 'sys',
   stamp: 0,
