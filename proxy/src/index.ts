@@ -20,15 +20,13 @@ export {
 } from './failover/failover.ts';
 export type { OpenServer, ServerStatus } from './failover/replica.ts';
 export { FailoverError, type FailoverErrorCode } from './failover/failover-error.ts';
+export { redirectOnWrite, type RedirectOnWriteOptions } from './row/layer.ts';
 export {
   openShadow,
-  redirectOnWrite,
-  type RedirectOnWriteOptions,
   type Shadow,
-  ShadowError,
-  type ShadowErrorCode,
   type ShadowOptions,
   type ShadowOwner,
   type ShadowStatistics,
-} from './row/index.ts';
+} from './shadow/shadow.ts';
+export { ShadowError, type ShadowErrorCode } from './shadow/shadow-error.ts';
 export { RecordStore, RecordStoreError } from './store/record-store.ts';

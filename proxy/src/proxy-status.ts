@@ -1,6 +1,6 @@
 import type { StatisticsSnapshot } from '@rowfs/nfs3';
 import type { ServerStatus } from './failover/replica.ts';
-import type { ShadowStatistics } from './row/shadow.ts';
+import type { ShadowStatistics } from './shadow/shadow.ts';
 
 /** A running proxy in numbers and names: fit for JSON. */
 export interface ProxyStatus {

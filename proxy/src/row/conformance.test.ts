@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { createLocalDirectory, stack } from '@rowfs/nfs3';
 import { describeNfs3Conformance, populateSample, type Subject } from '@rowfs/nfs3-conformance';
 import { redirectOnWrite } from './layer.ts';
-import { openShadow, type Shadow } from './shadow.ts';
+import { openShadow, type Shadow } from '../shadow/shadow.ts';
 
 async function overlaySubject(): Promise<Subject> {
   const root = await mkdtemp(join(tmpdir(), 'rowfs-row-'));

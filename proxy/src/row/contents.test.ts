@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { spansOf } from './contents.ts';
-import { BLOCK_BYTES, hasBit, packChunk, setBit, unpackChunk } from './presence.ts';
+import { BLOCK_BYTES, hasBit, packChunk, setBit, unpackChunk } from '../shadow/presence.ts';
 
 void describe('spans of a file', () => {
   it('tell of each byte where it comes from, with neighbours joined', () => {

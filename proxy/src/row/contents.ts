@@ -1,7 +1,7 @@
 import { type Filehandle, type Nfs3Context, Nfsstat3 } from '@rowfs/nfs3';
 import type { Overlay } from './operation.ts';
-import { BLOCK_BYTES, blockOf, chunkOf, hasBit } from './presence.ts';
-import { type Node, presenceKey } from './records.ts';
+import { BLOCK_BYTES, blockOf, chunkOf, hasBit } from '../shadow/presence.ts';
+import { type Node, presenceKey } from '../shadow/records.ts';
 import { Refusal } from './refusal.ts';
 
 /** A run of a file's bytes that come from one place. */

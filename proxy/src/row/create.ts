@@ -14,7 +14,7 @@ import {
 import type { Decision, MergedObject } from './decision.ts';
 import { changeableDirectory, finish, ownership, withTimes } from './new-objects.ts';
 import { answer, change, decide, type Overlay, wccAtHand, wccOf } from './operation.ts';
-import type { Node } from './records.ts';
+import type { Node } from '../shadow/records.ts';
 import { Refusal } from './refusal.ts';
 import { setAttributes } from './setattr.ts';
 

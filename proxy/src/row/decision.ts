@@ -9,7 +9,7 @@ import {
 } from '@rowfs/nfs3';
 import type { Credential } from '@rowfs/oncrpc';
 import type { FactsInHand } from './lower-facts.ts';
-import type { NameHash, Position } from './cookies.ts';
+import type { NameHash, Position } from '../shadow/cookies.ts';
 import {
   bornFileid,
   decodeEntry,
@@ -27,9 +27,9 @@ import {
   type Node,
   nodeKey,
   readEntryKey,
-} from './records.ts';
+} from '../shadow/records.ts';
 import { Refusal } from './refusal.ts';
-import type { Shadow } from './shadow.ts';
+import type { Shadow } from '../shadow/shadow.ts';
 
 /** An object of the merged tree: one of the lower that was never changed, or a node. */
 export type MergedObject =
@@ -78,6 +78,7 @@ export class Decision {
   /** @throws Refusal STALE or BADHANDLE */
   resolve(handle: Filehandle): MergedObject {
     const identity = this.#shadow.handles.identify(handle);
+    if (typeof identity === 'number') throw new Refusal(identity);
     if ('lower' in identity) return this.ofLower(identity.lower) ?? stale();
     const node = this.node(identity.id);
     return node === undefined ? stale() : objectOf(node);

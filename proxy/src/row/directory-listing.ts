@@ -6,7 +6,7 @@ import {
   DOT_DOT_COOKIE,
   type Position,
   positionOf,
-} from './cookies.ts';
+} from '../shadow/cookies.ts';
 import { type Decision, type MergedObject, objectOf, type RecordedName } from './decision.ts';
 import type { ListedObject, LowerEntry } from './lower-facts.ts';
 

@@ -11,7 +11,7 @@ import {
 } from '@rowfs/nfs3';
 import { MAX_LINKS } from './link.ts';
 import { answer, decide, type Overlay } from './operation.ts';
-import { BLOCK_BYTES } from './presence.ts';
+import { BLOCK_BYTES } from '../shadow/presence.ts';
 import { MAX_FILE_BYTES } from './write.ts';
 
 const DIRECTORY_PREFERRED_BYTES = 64 * 1024;

@@ -13,7 +13,7 @@ import {
   UNCHANGED,
 } from '@rowfs/nfs3';
 import { redirectOnWrite } from './layer.ts';
-import { openShadow } from './shadow.ts';
+import { openShadow } from '../shadow/shadow.ts';
 
 const ctx: Nfs3Context = {
   credential: { flavor: 'sys', stamp: 0, machinename: 'test', uid: 0, gid: 0, gids: [] },

@@ -25,7 +25,7 @@ import { readdirProcedures } from './readdir.ts';
 import { removeProcedures } from './remove.ts';
 import { renameProcedures } from './rename.ts';
 import { setattrProcedures } from './setattr.ts';
-import type { Shadow } from './shadow.ts';
+import type { Shadow } from '../shadow/shadow.ts';
 import { writeProcedures } from './write.ts';
 
 /*
@@ -46,7 +46,7 @@ import { writeProcedures } from './write.ts';
  *    given FILE_SYNC. A write verifier lives as long as what it vouches for: there is another one
  *    after each start and after each fsync or transaction that failed.
  *
- * What is whose: names and attributes of changed objects are records (records.ts) in lmdb with group
+ * What is whose: names and attributes of changed objects are records (../shadow/records.ts) in lmdb with group
  * commit (../store/record-store.ts); every operation is a synchronous decision over both trees (decision.ts),
  * which needs no locks; contents are spans of shadow, lower and zeros (contents.ts).
  */

@@ -10,10 +10,10 @@ import {
 } from '@rowfs/nfs3';
 import type { Credential } from '@rowfs/oncrpc';
 import { LRUCache } from 'lru-cache';
-import { comparePositions, cookieOf, type Position } from './cookies.ts';
-import { latin1 } from './records.ts';
+import { comparePositions, cookieOf, type Position } from '../shadow/cookies.ts';
+import { latin1 } from '../shadow/records.ts';
 import { Refusal } from './refusal.ts';
-import type { Shadow } from './shadow.ts';
+import type { Shadow } from '../shadow/shadow.ts';
 
 /** One name of a directory of the lower. */
 export interface LowerEntry {

@@ -16,7 +16,7 @@ import {
 } from '@rowfs/nfs3';
 import type { Decision, MergedObject } from './decision.ts';
 import { answer, change, type Overlay, wccAtHand, wccOf } from './operation.ts';
-import type { Node } from './records.ts';
+import type { Node } from '../shadow/records.ts';
 import { Refusal } from './refusal.ts';
 
 const PERMISSION_BITS = 0o7777;

@@ -11,7 +11,7 @@ import {
 import { Decision } from './decision.ts';
 import { type LowerFacts, MissingFact } from './lower-facts.ts';
 import { Refusal } from './refusal.ts';
-import type { Shadow } from './shadow.ts';
+import type { Shadow } from '../shadow/shadow.ts';
 
 /** What every procedure of the layer works with. */
 export interface Overlay {

@@ -11,7 +11,7 @@ import {
 } from '@rowfs/nfs3';
 import { readContents } from './contents.ts';
 import { answer, attributesAtHand, decide, type Overlay } from './operation.ts';
-import type { Node } from './records.ts';
+import type { Node } from '../shadow/records.ts';
 import { Refusal } from './refusal.ts';
 
 /** The most that one READ brings; FSINFO tells it to clients. */

@@ -16,10 +16,10 @@ import {
   type SetTime,
   type WccData,
 } from '@rowfs/nfs3';
-import { compareTimes } from './clock.ts';
+import { compareTimes } from '../shadow/clock.ts';
 import type { Decision } from './decision.ts';
 import { answer, change, decide, type Overlay, wccAtHand, wccOf } from './operation.ts';
-import type { Node } from './records.ts';
+import type { Node } from '../shadow/records.ts';
 import { Refusal } from './refusal.ts';
 import { MAX_FILE_BYTES } from './write.ts';
 

@@ -15,10 +15,10 @@ import {
 import { presenceOf, readLower } from './contents.ts';
 import { type Decision, objectOf } from './decision.ts';
 import { answer, decide, type Overlay, wccAtHand, wccOf } from './operation.ts';
-import { BLOCK_BYTES, blockOf, chunkOf, setBit, unpackChunk } from './presence.ts';
-import { type Node, presenceKey } from './records.ts';
+import { BLOCK_BYTES, blockOf, chunkOf, setBit, unpackChunk } from '../shadow/presence.ts';
+import { type Node, presenceKey } from '../shadow/records.ts';
 import { Refusal } from './refusal.ts';
-import type { ShadowFile } from './shadow-file.ts';
+import type { ShadowFile } from '../shadow/shadow-file.ts';
 
 /** Sizes are doubles here, and exact up to this. */
 export const MAX_FILE_BYTES = Number.MAX_SAFE_INTEGER;

@@ -11,7 +11,7 @@ import {
   type Nfs3Service,
 } from '@rowfs/nfs3';
 import { redirectOnWrite } from '../../row/layer.ts';
-import { openShadow, type Shadow } from '../../row/shadow.ts';
+import { openShadow, type Shadow } from '../../shadow/shadow.ts';
 
 /** A small image with what is hard: hard links, nested directories, files that end inside a block. */
 export async function makeImage(): Promise<string> {

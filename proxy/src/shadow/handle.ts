@@ -1,5 +1,4 @@
-import { type Filehandle, NFS3_FHSIZE, Nfsstat3 } from '@rowfs/nfs3';
-import { Refusal } from './refusal.ts';
+import { type Filehandle, NFS3_FHSIZE, Nfsstat3, type Nfsstat3Error } from '@rowfs/nfs3';
 import { ShadowError } from './shadow-error.ts';
 
 /**
@@ -51,18 +50,18 @@ export class HandleCodec {
     return handle;
   }
 
-  /** @throws Refusal STALE for a handle of another shadow, BADHANDLE for anything else. */
-  identify(handle: Filehandle): Identity {
+  /** A status instead: STALE for a handle of another shadow, BADHANDLE for anything else. */
+  identify(handle: Filehandle): Identity | Nfsstat3Error {
     const bytes = Buffer.from(handle.buffer, handle.byteOffset, handle.byteLength);
-    if (bytes.length <= HEADER_BYTES || bytes[0] !== FORMAT) throw new Refusal(Nfsstat3.BADHANDLE);
+    if (bytes.length <= HEADER_BYTES || bytes[0] !== FORMAT) return Nfsstat3.BADHANDLE;
     if (bytes.compare(this.#shadowId, 0, SHADOW_ID_BYTES, 1, 1 + SHADOW_ID_BYTES) !== 0) {
-      throw new Refusal(Nfsstat3.STALE);
+      return Nfsstat3.STALE;
     }
     if (bytes[9] === LOWER) return { lower: bytes.subarray(HEADER_BYTES) };
     if (bytes[9] === BORN_HERE && bytes.length === HEADER_BYTES + ID_BYTES) {
       return { id: bytes.readUIntBE(HEADER_BYTES, ID_BYTES) };
     }
-    throw new Refusal(Nfsstat3.BADHANDLE);
+    return Nfsstat3.BADHANDLE;
   }
 
   #begin(length: number, kind: number): Buffer {
