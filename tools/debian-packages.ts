@@ -41,6 +41,14 @@ export const debianCapabilities = {
     proof: ['strace', '-D', '-f', '-qq', '-e', 'trace=fsync', 'true'],
     needsRoot: false,
   },
+  'debian-tree': {
+    purpose: 'a Debian tree as the image, on a disk of its own and served',
+    // The compiler makes the programs that run in the guest.
+    packages: ['mmdebstrap', 'e2fsprogs', 'gcc', 'libc6-dev'],
+    proof: ['sh', '-c', 'mmdebstrap --version && mke2fs -V && gcc --version'],
+    // Its files belong to many users.
+    needsRoot: true,
+  },
   'guest-image': {
     purpose:
       "a Linux guest with the kernel's own NFS client (its packages are unpacked, not installed)",

@@ -25,7 +25,14 @@ const PACKAGES = [
   'diffutils',
 ] as const;
 
-const KERNEL_MODULES = ['virtio_pci', 'virtio_console', 'virtio_rng', 'virtio_net', 'nfsv3'];
+const KERNEL_MODULES = [
+  'virtio_pci',
+  'virtio_console',
+  'virtio_rng',
+  'virtio_net',
+  'virtio_blk',
+  'nfsv3',
+];
 
 /** Parts of the packages that no test uses; together most of their size. */
 const UNUSED = [

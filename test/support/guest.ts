@@ -17,6 +17,8 @@ export type GuestOptions = {
   readonly name?: string;
   readonly memoryMiB?: number;
   readonly cpus?: number;
+  /** Raw disk images: /dev/vda, /dev/vdb ... in the guest. */
+  readonly disks?: readonly string[];
 };
 
 export type StepResult = {
@@ -68,7 +70,7 @@ export async function bootGuest(options: GuestOptions): Promise<Guest> {
 }
 
 async function bootOnce(options: GuestOptions, attempt: number): Promise<Guest> {
-  const { image, directory, name = 'guest', memoryMiB = 256, cpus = 1 } = options;
+  const { image, directory, name = 'guest', memoryMiB = 256, cpus = 1, disks = [] } = options;
   // A Unix socket's path may have 107 bytes: keep what we add to the directory short.
   const socketPath = join(directory, `${name}.sock`);
   const server = createServer();
@@ -86,6 +88,7 @@ async function bootOnce(options: GuestOptions, attempt: number): Promise<Guest> 
       ...['-device', 'virtio-rng-pci,rng=rng0', '-device', 'virtio-serial-pci'],
       ...['-chardev', `socket,id=steps,path=${socketPath}`],
       ...['-device', 'virtserialport,chardev=steps,name=rowfs.steps'],
+      ...disks.flatMap((file) => ['-drive', `file=${file},format=raw,if=virtio`]),
       ...['-kernel', image.kernel, '-initrd', image.initrd, '-append', KERNEL_COMMAND_LINE],
     ],
     { name: `QEMU (${name})`, logFile: join(directory, `${name}-${attempt}.console.log`) },

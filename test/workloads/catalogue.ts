@@ -1,0 +1,4 @@
+import { tarball } from './cases/tarball.ts';
+import type { Workload } from './workload.ts';
+
+export const workloads: readonly Workload[] = [tarball];

@@ -1,0 +1,130 @@
+/**
+ * `pnpm workloads [NAME ...] [--long] [--on ext4,ganesha,proxy]`: the same work on three file systems,
+ * side by side in one Linux guest. Prints a table and each failure; the last line is JSON. Exit status 1
+ * when the proxy fails anything that a read-write server passes, 2 for a wrong command line.
+ */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { execa } from 'execa';
+import { installCommand, whatIsLacking } from '../../tools/debian-packages.ts';
+import { workloads } from './catalogue.ts';
+import { countChecks, failsOnlyOn, renderTable, type WorkloadResult } from './comparison.ts';
+import { debianTree } from './debian/tree.ts';
+import { type FileSystemName, fileSystemNames } from './mounted-tree.ts';
+import { mountFileSystems } from './three-file-systems.ts';
+import type { RunOptions, Workload } from './workload.ts';
+
+function endWithUsage(reason: string): never {
+  const names = workloads.map(({ name, description }) => `  ${name.padEnd(10)}  ${description}\n`);
+  process.stderr.write(
+    `workloads: ${reason}\nusage: pnpm workloads [NAME ...] [--long] [--on ${fileSystemNames.join(',')}]\n${names.join('')}`,
+  );
+  process.exit(2);
+}
+
+function isFileSystemName(name: string): name is FileSystemName {
+  return (fileSystemNames as readonly string[]).includes(name);
+}
+
+function chooseFileSystems(list: string): readonly FileSystemName[] {
+  return list.split(',').map((name) => {
+    if (!isFileSystemName(name)) return endWithUsage(`no file system is named '${name}'`);
+    return name;
+  });
+}
+
+function chooseWorkloads(names: readonly string[]): readonly Workload[] {
+  const unknown = names.find((name) => !workloads.some((each) => each.name === name));
+  if (unknown !== undefined) endWithUsage(`no workload is named '${unknown}'`);
+  return workloads.filter(({ name }) => names.length === 0 || names.includes(name));
+}
+
+function log(line: string): void {
+  process.stderr.write(`${line}\n`);
+}
+
+async function runOnEach(
+  chosen: readonly Workload[],
+  on: readonly FileSystemName[],
+  options: RunOptions,
+): Promise<readonly WorkloadResult[]> {
+  const closers: (() => Promise<void>)[] = [];
+  const directory = await mkdtemp(join(tmpdir(), 'rowfs-workloads-'));
+  try {
+    const imageTree = join(directory, 'image');
+    await execa('cp', ['--archive', '--reflink=auto', await debianTree(), imageTree]);
+    for (const workload of chosen) await workload.prepare(imageTree, options);
+    const trees = await mountFileSystems(imageTree, on, {
+      directory,
+      own: (resource) => {
+        closers.push(() => resource.close());
+        return resource;
+      },
+    });
+    const results: WorkloadResult[] = [];
+    for (const workload of chosen) {
+      for (const tree of trees) {
+        await tree.dropCaches();
+        const started = performance.now();
+        const checks = await workload.run(tree, options);
+        const seconds = (performance.now() - started) / 1000;
+        const { passed, failed } = countChecks(checks);
+        log(
+          `${workload.name} on ${tree.fileSystem}: ${passed} passed, ${failed} failed, ${seconds.toFixed(1)} s`,
+        );
+        results.push({ workload: workload.name, fileSystem: tree.fileSystem, checks, seconds });
+      }
+    }
+    for (const tree of trees) await tree.leave();
+    return results;
+  } finally {
+    for (const close of closers.reverse()) await close();
+    await rm(directory, { recursive: true, force: true });
+  }
+}
+
+const { values, positionals } = parseArgs({
+  args: process.argv.slice(2).filter((arg) => arg !== '--'),
+  options: {
+    long: { type: 'boolean', default: false },
+    on: { type: 'string', default: fileSystemNames.join(',') },
+  },
+  allowPositionals: true,
+});
+const chosen = chooseWorkloads(positionals);
+const fileSystems = chooseFileSystems(values.on);
+
+const needed = ['ganesha', 'qemu', 'guest-image', 'debian-tree'] as const;
+const lacking = needed.filter((name) => whatIsLacking(name) !== undefined);
+if (lacking.length > 0) {
+  log(`workloads: needs root, and: ${installCommand(lacking)}`);
+  process.exit(2);
+}
+
+const results = await runOnEach(chosen, fileSystems, { long: values.long });
+process.stdout.write(`${renderTable(results)}\n\n`);
+for (const { workload, fileSystem, checks } of results) {
+  for (const { name, detail } of checks.filter((check) => !check.passed)) {
+    process.stdout.write(`failed on ${fileSystem}: ${workload}: ${name}: ${detail.trimEnd()}\n`);
+  }
+}
+const proxyOnly = failsOnlyOn(results, 'proxy', 'ganesha');
+for (const { workload, check } of proxyOnly) {
+  process.stdout.write(`ganesha passes what the proxy fails: ${workload}: ${check}\n`);
+}
+process.stdout.write(
+  `${JSON.stringify({
+    long: values.long,
+    results: results.map(({ workload, fileSystem, checks, seconds }) => ({
+      workload,
+      fileSystem,
+      ...countChecks(checks),
+      seconds: Number(seconds.toFixed(1)),
+      failures: checks.filter((check) => !check.passed).map(({ name }) => name),
+    })),
+    proxyOnlyFailures: proxyOnly.map(({ workload, check }) => `${workload}: ${check}`),
+  })}\n`,
+);
+process.exitCode = proxyOnly.length > 0 ? 1 : 0;
