@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import { InvalidArgumentError } from 'commander';
 import { parseDuration } from './options.ts';
 import { createProgram } from './run.ts';
+import { parseUidGid } from './squash-options.ts';
 
 describe('duration', () => {
   it('is a number and a unit', () => {
@@ -13,6 +14,15 @@ describe('duration', () => {
   it('is refused without a unit, and when no number can hold its seconds', () => {
     for (const text of ['90', '-1s', '1.5h', '99999999999999d', `${'9'.repeat(400)}s`]) {
       assert.throws(() => parseDuration(text), InvalidArgumentError);
+    }
+  });
+});
+
+describe('the anonymous user', () => {
+  it('is a user and a group, neither of them -1', () => {
+    assert.deepEqual(parseUidGid('99:100'), { uid: 99, gid: 100 });
+    for (const text of ['99', '99:', '-1:0', '4294967295:0', '0:4294967295', 'nobody:nogroup']) {
+      assert.throws(() => parseUidGid(text), InvalidArgumentError);
     }
   });
 });

@@ -5,6 +5,8 @@ import {
   listenNfs3,
   type Nfs3Listener,
   type Nfs3Service,
+  squash,
+  type SquashOptions,
   stack,
   statistics,
 } from '@rowfs/nfs3';
@@ -50,6 +52,8 @@ export interface ProxyOptions {
   /** Name of the shadow. Default: the version, for a shadow fits only what it was written over. */
   readonly shadowName?: string;
   readonly listen?: ProxyListenOptions;
+  /** Whose calls are made anonymous. Default nobody's: to a diskless machine, its root is root. */
+  readonly squash?: SquashOptions;
   /** Where the use of the version is announced while the proxy runs. */
   readonly uses?: UseRegistry;
   readonly failover?: Partial<FailoverTimings>;
@@ -168,7 +172,13 @@ async function start(options: ProxyOptions, cleanup: Cleanup): Promise<Proxy> {
 
   const up = statistics();
   const down = statistics();
-  const service = stack(replicas, down.layer, redirectOnWrite(shadow), up.layer);
+  const service = stack(
+    replicas,
+    down.layer,
+    redirectOnWrite(shadow),
+    squash(options.squash ?? { squash: 'none' }),
+    up.layer,
+  );
   await sessionFile.write(record);
   const listener = await listen(service, options.listen ?? {}, logger);
   cleanup.add(() => listener.close());

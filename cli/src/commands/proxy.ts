@@ -15,9 +15,15 @@ import {
 import { startOperatorsRest } from '../operators-rest.ts';
 import { parseImageServer, registryLocator, registryUses } from '../registry-fit.ts';
 import { sessionOf } from '../session.ts';
+import {
+  anonymousOption,
+  type SquashCommandOptions,
+  squashOf,
+  squashOption,
+} from '../squash-options.ts';
 import { stopSignal } from '../stop-signal.ts';
 
-interface ProxyCommandOptions {
+interface ProxyCommandOptions extends SquashCommandOptions {
   readonly server?: readonly ImageServer[];
   readonly version?: string;
   readonly name?: string;
@@ -48,6 +54,8 @@ export function addProxyCommand(program: Command): void {
         'answer as a portmapper too, for clients that cannot be told ports: they ask 111',
       ).argParser(wholeNumber(0)),
     )
+    .addOption(squashOption("not root's by default: to a diskless machine, its root is root"))
+    .addOption(anonymousOption())
     .addOption(
       new Option('--lease <duration>', 'how long this version counts as used if this process dies')
         .argParser(parseDuration)
@@ -100,6 +108,7 @@ Examples:
             ...options.listen,
             ...(options.portmap === undefined ? {} : { portmapPort: options.portmap }),
           },
+          squash: squashOf(options),
           ...(options.version === undefined ? {} : { version: options.version }),
           logger: context.logger,
         });

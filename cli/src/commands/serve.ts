@@ -1,16 +1,22 @@
 import { createHash } from 'node:crypto';
 import { realpath } from 'node:fs/promises';
 import { join } from 'node:path';
-import { createLocalDirectory, listenNfs3 } from '@rowfs/nfs3';
+import { createLocalDirectory, listenNfs3, squash, stack } from '@rowfs/nfs3';
 import { announceServer, createRegistryNode } from '@rowfs/registry';
 import { type Command, Option } from 'commander';
 import { applianceOf, type CommandContext, commandContext } from '../command-context.ts';
 import { CliError, listenError } from '../errors.ts';
 import { type HostPort, listenOption, parseDuration, wholeNumber } from '../options.ts';
 import { startOperatorsRest } from '../operators-rest.ts';
+import {
+  anonymousOption,
+  type SquashCommandOptions,
+  squashOf,
+  squashOption,
+} from '../squash-options.ts';
 import { stopSignal } from '../stop-signal.ts';
 
-interface ServeOptions {
+interface ServeOptions extends SquashCommandOptions {
   readonly listen: HostPort;
   readonly portmap?: number;
   readonly appliance?: string;
@@ -40,6 +46,8 @@ export function addServeCommand(program: Command): void {
         'answer as a portmapper too, for clients that cannot be told ports: they ask 111',
       ).argParser(wholeNumber(0)),
     )
+    .addOption(squashOption("not root's by default: proxies read files that only root may read"))
+    .addOption(anonymousOption())
     .option('--appliance <appliance>', 'announce it as a server of this appliance')
     .option('--version <version>', 'and of this version')
     .option('--advertise <host>', 'the host that is announced, if not the one listened on')
@@ -66,7 +74,7 @@ Examples:
       const service = await createLocalDirectory({ root: directory, access: 'read-only' });
       try {
         const listener = await listenNfs3({
-          service,
+          service: stack(service, squash(squashOf(options))),
           ...options.listen,
           ...(options.portmap === undefined ? {} : { portmapPort: options.portmap }),
           logger: context.logger,

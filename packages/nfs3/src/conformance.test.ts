@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describeNfs3Conformance, populateSample, type Subject } from '@rowfs/nfs3-conformance';
 import { nullLayer } from './layers/null-layer.ts';
+import { squash } from './layers/squash.ts';
 import { statistics } from './layers/statistics.ts';
 import { createLocalDirectory } from './local-directory/local-directory.ts';
 import { connectNfs3 } from './remote-service.ts';
@@ -78,6 +79,11 @@ describeNfs3Conformance(
 describeNfs3Conformance(
   'the statistics layer over a local directory',
   () => subjectOf((root) => startStack(root, 'read-write', statistics().layer)),
+  writable,
+);
+describeNfs3Conformance(
+  'the squash layer that squashes nobody over a local directory',
+  () => subjectOf((root) => startStack(root, 'read-write', squash({ squash: 'none' }))),
   writable,
 );
 describeNfs3Conformance(

@@ -83,6 +83,7 @@ export { dirEntryBytes, READDIR_OVERHEAD_BYTES } from './procedures/readdir.ts';
 export { dirEntryPlusBytes } from './procedures/readdirplus.ts';
 export { MAX_TRANSFER_BYTES } from './procedures/procedure.ts';
 export { nullLayer } from './layers/null-layer.ts';
+export { squash, type Squash, type SquashOptions } from './layers/squash.ts';
 export {
   createLocalDirectory,
   type LocalDirectory,

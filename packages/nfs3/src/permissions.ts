@@ -2,7 +2,7 @@ import type { Credential } from '@rowfs/oncrpc';
 import { Access3, type Fattr3, Ftype3 } from './types.ts';
 
 /** Who a caller without AUTH_SYS is: nobody. */
-const NOBODY = 65534;
+export const NOBODY = 65534;
 const READ = 4;
 const WRITE = 2;
 const EXECUTE = 1;

@@ -8,6 +8,7 @@ import { argsOf, resultOf } from '../test-support/arbitraries.ts';
 import { ctx } from '../test-support/context.ts';
 import { createRecorder } from '../test-support/recorder.ts';
 import { nullLayer } from './null-layer.ts';
+import { squash } from './squash.ts';
 import { statistics } from './statistics.ts';
 
 // eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters -- ties args to method
@@ -26,6 +27,7 @@ async function passes<P extends ProcedureName>(layer: Nfs3Layer, procedure: P): 
 for (const [name, layer] of [
   ['null layer', nullLayer],
   ['statistics layer', statistics().layer],
+  ['squash layer', squash({ squash: 'root' })],
 ] as const) {
   describe(name, () => {
     it('passes every procedure down and its answer up, as they are', async () => {
