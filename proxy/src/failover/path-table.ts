@@ -41,10 +41,9 @@ const FIRST_NODE: NodeId = 16;
  * Which node id stands for which path of the tree: the part of a handle that means the same on every
  * server and after every restart.
  *
- * Nodes are only added. What was added survives the end of this process once `kept()` resolves, so a
- * handle that was answered stays good. After a power cut the last ones may be gone, but none that a
- * change in the shadow refers to: it is in a later transaction of the same store. An id is never given
- * to another node: ids come from blocks that were taken on stable storage before.
+ * Nodes are only added. What was added is on stable storage once `kept()` resolves, so a handle that
+ * was answered stays good. An id is never given to another node: ids come from blocks that were taken
+ * on stable storage before.
  *
  * With the disk full the tree can still be read, or nobody could start `rm`: additions stay in memory
  * and are written as soon as the disk takes them, and until then would not survive a crash.
@@ -132,7 +131,7 @@ export class PathTable {
   /** Resolves when all that was added so far survives this process, if the disk took it. */
   async kept(): Promise<void> {
     try {
-      await this.#records.committed();
+      await this.#records.durable();
       this.#isRefused = false;
     } catch (error) {
       if (this.#isRefused) return;

@@ -21,27 +21,27 @@ export type Writes = ReadonlyMap<string, Buffer | undefined>;
 /** One transaction, from the first write that joins it to the end of its turn. */
 class Transaction {
   readonly changes = new Map<string, Buffer | undefined>();
-  readonly #committed = Promise.withResolvers<undefined>();
-  /** The next one may begin; rejected when changes were lost. */
+  readonly #durable = Promise.withResolvers<undefined>();
+  /** The next one may begin; never rejected. */
   over: Promise<void> = Promise.resolve();
   /** Why it fails before it was tried: it builds on changes that were lost. */
   groundsLost: RecordStoreError | undefined;
 
   constructor() {
     // Not everybody who writes waits; who does gets the error.
-    this.#committed.promise.catch(() => undefined);
+    this.#durable.promise.catch(() => undefined);
   }
 
-  get committed(): Promise<unknown> {
-    return this.#committed.promise;
+  get durable(): Promise<unknown> {
+    return this.#durable.promise;
   }
 
   succeeded(): void {
-    this.#committed.resolve(undefined);
+    this.#durable.resolve(undefined);
   }
 
   failed(error: RecordStoreError): void {
-    this.#committed.reject(error);
+    this.#durable.reject(error);
   }
 }
 
@@ -61,8 +61,7 @@ const RETRY_MS = 1_000;
  *   transaction that fails takes everything staged after it along, which was decided on its grounds:
  *   all who wait are told, `onLoss` is called once, and the store stands where the disk stands.
  * - Facts (`keep`) are true whatever fails. They are in memory until a transaction has them, and each
- *   transaction tries. Once `committed` resolves they survive the process: lmdb goes on from the last
- *   transaction that the operating system has, unless the machine was started anew meanwhile.
+ *   transaction tries.
  */
 export class RecordStore {
   readonly #path: string;
@@ -71,16 +70,20 @@ export class RecordStore {
   readonly #facts = new Map<string, Buffer>();
   #next: Transaction | undefined;
   #current: Transaction | undefined;
-  /** Transactions that were committed, and up to which of them all is on stable storage. */
-  #commits = 0;
-  #flushed = 0;
   #retry: NodeJS.Timeout | undefined;
 
   constructor(path: string, onLoss: (error: unknown) => void) {
     this.#path = path;
-    // Batches are made here; lmdb's own, by turn of the event loop, leave rejections that nobody sees.
-    const encodings = { encoding: 'binary', keyEncoding: 'binary' } as const;
-    this.#db = open<Buffer, Buffer>({ path, ...encodings, eventTurnBatching: false });
+    this.#db = open<Buffer, Buffer>({
+      path,
+      encoding: 'binary',
+      keyEncoding: 'binary',
+      // Batches are made here; lmdb's own, by turn of the event loop, leave rejections that nobody sees.
+      eventTurnBatching: false,
+      // With it a commit whose fsync failed can be read nevertheless, and what is not on the disk may
+      // be built on; without it lmdb throws the whole transaction away, and later ones do not need it.
+      overlappingSync: false,
+    });
     this.#onLoss = onLoss;
   }
 
@@ -105,20 +108,9 @@ export class RecordStore {
     this.#begin();
   }
 
-  /** Resolves when all that is written by now survives the end of this process, however it ends. */
-  async committed(): Promise<void> {
-    await (this.#next ?? this.#current)?.committed;
-  }
-
   /** Resolves when all that is written by now is on stable storage. */
   async durable(): Promise<void> {
-    const last = this.#next ?? this.#current;
-    await last?.committed;
-    await last?.over;
-    if (this.#flushed === this.#commits) return;
-    await this.#flush().catch(async (error: unknown) => {
-      throw await this.#explain(error);
-    });
+    await (this.#next ?? this.#current)?.durable;
   }
 
   /**
@@ -148,16 +140,15 @@ export class RecordStore {
     const transaction = new Transaction();
     this.#next = transaction;
     transaction.over = this.#run(transaction, this.#current);
-    transaction.over.catch(() => undefined);
     return transaction;
   }
 
-  /** Its turn is over when it is committed, or when its changes, if it has any, are durable. */
   async #run(transaction: Transaction, previous: Transaction | undefined): Promise<void> {
-    await previous?.over.catch(() => undefined);
+    await previous?.over;
     if (transaction.groundsLost !== undefined) {
       transaction.failed(transaction.groundsLost);
-      throw transaction.groundsLost;
+      this.#retryFacts();
+      return;
     }
     // Everything decided in this turn of the event loop joins.
     await new Promise(setImmediate);
@@ -166,12 +157,11 @@ export class RecordStore {
     try {
       await this.#commit(transaction.changes);
       transaction.succeeded();
-      if (transaction.changes.size > 0) await this.#flush();
     } catch (error) {
       const reason = await this.#explain(error);
       transaction.failed(reason);
       this.#retryFacts();
-      if (transaction.changes.size > 0) throw this.#lose(reason);
+      if (transaction.changes.size > 0) this.#lose(reason);
     } finally {
       this.#current = undefined;
     }
@@ -188,23 +178,15 @@ export class RecordStore {
         else void this.#db.put(binaryKey, value);
       }
     });
-    this.#commits += 1;
     for (const [key, value] of facts) if (this.#facts.get(key) === value) this.#facts.delete(key);
   }
 
-  async #flush(): Promise<void> {
-    const upTo = this.#commits;
-    await this.#db.flushed;
-    this.#flushed = Math.max(this.#flushed, upTo);
-  }
-
-  #lose(reason: RecordStoreError): RecordStoreError {
+  #lose(reason: RecordStoreError): void {
     if (this.#next !== undefined) this.#next.groundsLost = reason;
     this.#next = undefined;
     // What is read from now on is what the disk has.
     this.#current = undefined;
     this.#onLoss(reason);
-    return reason;
   }
 
   #retryFacts(): void {
@@ -221,8 +203,8 @@ export class RecordStore {
     if (error instanceof Error && 'commitError' in error) {
       cause = await Promise.resolve(error.commitError).catch((reason: unknown) => reason);
     }
-    const disk = await statfs(this.#path);
-    const full = disk.bavail * disk.bsize < FULL_DISK_BYTES;
+    const disk = await statfs(this.#path).catch(() => undefined);
+    const full = disk !== undefined && disk.bavail * disk.bsize < FULL_DISK_BYTES;
     return new RecordStoreError(full ? 'ENOSPC' : 'EIO', `cannot write to ${this.#path}`, {
       cause,
     });
