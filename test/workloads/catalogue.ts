@@ -1,4 +1,5 @@
+import { fsx } from './cases/fsx.ts';
 import { tarball } from './cases/tarball.ts';
 import type { Workload } from './workload.ts';
 
-export const workloads: readonly Workload[] = [tarball];
+export const workloads: readonly Workload[] = [fsx, tarball];

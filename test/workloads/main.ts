@@ -3,18 +3,13 @@
  * side by side in one Linux guest. Prints a table and each failure; the last line is JSON. Exit status 1
  * when the proxy fails anything that a read-write server passes, 2 for a wrong command line.
  */
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { execa } from 'execa';
 import { installCommand, whatIsLacking } from '../../tools/debian-packages.ts';
 import { workloads } from './catalogue.ts';
-import { countChecks, failsOnlyOn, renderTable, type WorkloadResult } from './comparison.ts';
-import { debianTree } from './debian/tree.ts';
+import { countChecks, failsOnlyOn, renderTable } from './comparison.ts';
 import { type FileSystemName, fileSystemNames } from './mounted-tree.ts';
-import { mountFileSystems } from './three-file-systems.ts';
-import type { RunOptions, Workload } from './workload.ts';
+import { runOnEach } from './run.ts';
+import type { Workload } from './workload.ts';
 
 function endWithUsage(reason: string): never {
   const names = workloads.map(({ name, description }) => `  ${name.padEnd(10)}  ${description}\n`);
@@ -45,46 +40,6 @@ function log(line: string): void {
   process.stderr.write(`${line}\n`);
 }
 
-async function runOnEach(
-  chosen: readonly Workload[],
-  on: readonly FileSystemName[],
-  options: RunOptions,
-): Promise<readonly WorkloadResult[]> {
-  const closers: (() => Promise<void>)[] = [];
-  const directory = await mkdtemp(join(tmpdir(), 'rowfs-workloads-'));
-  try {
-    const imageTree = join(directory, 'image');
-    await execa('cp', ['--archive', '--reflink=auto', await debianTree(), imageTree]);
-    for (const workload of chosen) await workload.prepare(imageTree, options);
-    const trees = await mountFileSystems(imageTree, on, {
-      directory,
-      own: (resource) => {
-        closers.push(() => resource.close());
-        return resource;
-      },
-    });
-    const results: WorkloadResult[] = [];
-    for (const workload of chosen) {
-      for (const tree of trees) {
-        await tree.dropCaches();
-        const started = performance.now();
-        const checks = await workload.run(tree, options);
-        const seconds = (performance.now() - started) / 1000;
-        const { passed, failed } = countChecks(checks);
-        log(
-          `${workload.name} on ${tree.fileSystem}: ${passed} passed, ${failed} failed, ${seconds.toFixed(1)} s`,
-        );
-        results.push({ workload: workload.name, fileSystem: tree.fileSystem, checks, seconds });
-      }
-    }
-    for (const tree of trees) await tree.leave();
-    return results;
-  } finally {
-    for (const close of closers.reverse()) await close();
-    await rm(directory, { recursive: true, force: true });
-  }
-}
-
 const { values, positionals } = parseArgs({
   args: process.argv.slice(2).filter((arg) => arg !== '--'),
   options: {
@@ -103,7 +58,7 @@ if (lacking.length > 0) {
   process.exit(2);
 }
 
-const results = await runOnEach(chosen, fileSystems, { long: values.long });
+const results = await runOnEach(chosen, fileSystems, { long: values.long }, log);
 process.stdout.write(`${renderTable(results)}\n\n`);
 for (const { workload, fileSystem, checks } of results) {
   for (const { name, detail } of checks.filter((check) => !check.passed)) {

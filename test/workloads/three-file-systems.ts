@@ -12,14 +12,8 @@ import { bootGuest, type Guest } from '../support/guest.ts';
 import { guestImage } from '../support/guest-image.ts';
 import type { NfsServerAddress } from '../support/nfs-server-address.ts';
 import { type ReadyProxy, startRowfs } from '../support/rowfs.ts';
+import type { TestScope } from '../support/test-scope.ts';
 import { type FileSystemName, MountedTree } from './mounted-tree.ts';
-
-export type Place = {
-  /** For everything that is made for this run. */
-  readonly directory: string;
-  /** Closes it at the end of the run, last owned first. */
-  own<T extends { close(): Promise<void> }>(resource: T): T;
-};
 
 /** Sparse: it takes what is written to it. */
 const DISK_SIZE = '8G';
@@ -28,11 +22,13 @@ const DISK_SIZE = '8G';
 export async function mountFileSystems(
   imageTree: string,
   names: readonly FileSystemName[],
-  { directory, own }: Place,
+  scope: TestScope,
 ): Promise<readonly MountedTree[]> {
-  const disk = names.includes('ext4') ? [await makeDisk(imageTree, directory)] : [];
+  const disk = names.includes('ext4') ? [await makeDisk(imageTree, scope.directory)] : [];
   const image = await guestImage();
-  const guest = own(await bootGuest({ image, directory, memoryMiB: 1024, cpus: 2, disks: disk }));
+  const guest = scope.own(
+    await bootGuest({ image, directory: scope.directory, memoryMiB: 1024, cpus: 2, disks: disk }),
+  );
   // A virtual CPU may well wait a while for a busy host; the default takes 20 seconds for a lockup.
   await guest.run('echo 60 >/proc/sys/kernel/watchdog_thresh');
   await guest.run('mkdir -p /dev/pts && mount -t devpts devpts /dev/pts');
@@ -43,7 +39,7 @@ export async function mountFileSystems(
     if (name === 'ext4') await mountDisk(guest, mountpoint);
     else {
       const serve = name === 'ganesha' ? serveCopy : serveThroughProxy;
-      const server = await serve(imageTree, { directory, own });
+      const server = await serve(imageTree, scope);
       await guest.mount({ server, path: server.path, mountpoint });
     }
     const tree = new MountedTree(name, guest, mountpoint);
@@ -65,26 +61,25 @@ async function mountDisk(guest: Guest, mountpoint: string): Promise<void> {
   await guest.run(`mkdir -p '${mountpoint}' && mount -t ext4 /dev/vda '${mountpoint}'`);
 }
 
-async function serveCopy(imageTree: string, { directory, own }: Place): Promise<ServedTree> {
+async function serveCopy(imageTree: string, scope: TestScope): Promise<ServedTree> {
+  const { directory } = scope;
   const path = join(directory, 'copy');
   await execa('cp', ['--archive', '--reflink=auto', imageTree, path]);
   const name = 'ganesha-read-write';
-  const server = own(
+  const server = scope.own(
     await startGanesha({ exports: [{ path, access: 'read-write' }], directory, name }),
   );
   return { nfsPort: server.nfsPort, mountPort: server.mountPort, path };
 }
 
-async function serveThroughProxy(
-  imageTree: string,
-  { directory, own }: Place,
-): Promise<ServedTree> {
+async function serveThroughProxy(imageTree: string, scope: TestScope): Promise<ServedTree> {
+  const { directory } = scope;
   const name = 'ganesha-read-only';
-  const { nfsPort, mountPort } = own(
+  const { nfsPort, mountPort } = scope.own(
     await startGanesha({ exports: [{ path: imageTree, access: 'read-only' }], directory, name }),
   );
   const image = `127.0.0.1:${nfsPort},${mountPort}:${imageTree}`;
-  const proxy = own(
+  const proxy = scope.own(
     await startRowfs<ReadyProxy>(
       ['proxy', '--server', image, '--listen', '127.0.0.1:0', '--rest', '127.0.0.1:0'],
       { directory, owner: 'machine' },
