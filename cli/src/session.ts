@@ -9,9 +9,10 @@ const SESSION_ID = 'default';
 
 /** A proxy as the operators' REST shows it. */
 export function sessionOf({ mountCommand }: Proxy, status: ProxyStatus): Session {
-  const { servers, calls, ...rest } = status;
+  const { servers, calls, shadow, ...rest } = status;
   return {
     ...rest,
+    shadow: { ...shadow, quotaBytes: shadow.quotaBytes ?? null },
     id: SESSION_ID,
     appliance: rest.appliance ?? null,
     version: rest.version ?? null,

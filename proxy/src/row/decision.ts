@@ -207,11 +207,12 @@ export class Decision {
     return node;
   }
 
-  /** Makes a node that the lower knows nothing of; its times are now. */
+  /** Makes a node that the lower knows nothing of; its times are now. @throws NoSpaceError */
   newNode(
     fields: Pick<Node, 'type' | 'mode' | 'uid' | 'gid'> &
       Partial<Pick<Node, 'nlink' | 'size' | 'rdev' | 'parent' | 'target' | 'verf'>>,
   ): Node {
+    this.#shadow.space.checkNewObject();
     const id = this.#shadow.newId();
     const now = this.#shadow.clock.stamp({ seconds: 0, nseconds: 0 });
     const node: Node = {

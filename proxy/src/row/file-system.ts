@@ -1,4 +1,3 @@
-import { statfs } from 'node:fs/promises';
 import {
   FsinfoProperties,
   type Filehandle,
@@ -28,16 +27,21 @@ export function fileSystemProcedures(
       answer(
         async () => {
           const objAttributes = await attributesOf(args.fsroot, ctx);
-          const disk = await statfs(overlay.shadow.directory, { bigint: true });
+          const { usedBytes, quotaBytes, availableBytes, diskBytes, diskFreeBytes, ...disk } =
+            await overlay.shadow.space.statistics();
+          // df shows total - free as used. With a quota that is what the shadow uses; without one
+          // it is what everybody uses of the disk.
+          const free =
+            quotaBytes === undefined ? diskFreeBytes : Math.max(0, quotaBytes - usedBytes);
           return {
             status: Nfsstat3.OK,
             objAttributes,
-            tbytes: disk.blocks * disk.bsize,
-            fbytes: disk.bfree * disk.bsize,
-            abytes: disk.bavail * disk.bsize,
-            tfiles: disk.files,
-            ffiles: disk.ffree,
-            afiles: disk.ffree,
+            tbytes: BigInt(quotaBytes ?? diskBytes),
+            fbytes: BigInt(free),
+            abytes: BigInt(availableBytes),
+            tfiles: BigInt(disk.diskFiles),
+            ffiles: BigInt(disk.diskFilesFree),
+            afiles: BigInt(disk.diskFilesFree),
             invarsec: 0,
           };
         },

@@ -16,6 +16,7 @@ export function linkProcedures(overlay: Overlay): Pick<Nfs3Service, 'link'> {
             const object = tree.resolve(file);
             if (tree.typeOf(object) === Ftype3.DIR) throw new Refusal(Nfsstat3.ISDIR);
             const place = newPlace(tree, link);
+            overlay.shadow.space.checkChange();
             const node = tree.touch(object);
             if (node.nlink >= MAX_LINKS) throw new Refusal(Nfsstat3.MLINK);
             const linked = { ...node, nlink: node.nlink + 1, ctime: tree.stamp(node) };

@@ -12,6 +12,7 @@ import { Decision } from './decision.ts';
 import { type LowerFacts, MissingFact } from './lower-facts.ts';
 import { Refusal } from './refusal.ts';
 import type { Shadow } from '../shadow/shadow.ts';
+import { NoSpaceError } from '../shadow/space.ts';
 
 /** What every procedure of the layer works with. */
 export interface Overlay {
@@ -23,6 +24,8 @@ export interface Overlay {
 /**
  * Makes a decision over the merged tree. Whenever it lacks a fact of the lower, that is fetched and
  * the decision is begun anew, on the tree as it is by then.
+ *
+ * @throws Refusal, NoSpaceError
  */
 export async function decide<T>(
   { shadow, facts }: Overlay,
@@ -34,8 +37,9 @@ export async function decide<T>(
     try {
       return decision(new Decision(shadow, inHand, ctx.credential));
     } catch (error) {
-      if (!(error instanceof MissingFact)) throw error;
-      await error.fetch();
+      if (error instanceof MissingFact) await error.fetch();
+      // What was removed just now may not have given its space back yet.
+      else if (!(error instanceof NoSpaceError && (await shadow.reclaimed()))) throw error;
     }
   }
 }

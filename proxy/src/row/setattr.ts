@@ -66,6 +66,8 @@ export async function setAttributes(
     });
 
   const file = await decide(overlay, ctx, (tree) => {
+    // Truncation is how space is made.
+    if (wanted.size === undefined) shadow.space.checkChange();
     const object = tree.resolve(handle);
     if (tree.typeOf(object) !== Ftype3.REG) return undefined;
     check(tree, tree.attributes(object), wanted, guard);

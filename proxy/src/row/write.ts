@@ -14,6 +14,7 @@ import {
 
 import { presenceOf, readLower } from './contents.ts';
 import { type Decision, objectOf } from './decision.ts';
+import { claimBlocks } from './new-blocks.ts';
 import { answer, decide, type Overlay, wccAtHand, wccOf } from './operation.ts';
 import { BLOCK_BYTES, blockOf, chunkOf, setBit, unpackChunk } from '../shadow/presence.ts';
 import { type Node, presenceKey } from '../shadow/records.ts';
@@ -31,7 +32,7 @@ export function writeProcedures(overlay: Overlay): Pick<Nfs3Service, 'write' | '
     write: (args, ctx) =>
       answer(
         async () => {
-          const node = await decide(overlay, ctx, (tree) => prepare(tree, args));
+          const node = await decide(overlay, ctx, (tree) => prepare(overlay, tree, args));
           // Before anything is written: a loss from here on must change what the client compares.
           const verf = shadow.verifier;
           const result = await shadow.files.file(node.id).lock.run(async () => {
@@ -74,13 +75,14 @@ export function writeProcedures(overlay: Overlay): Pick<Nfs3Service, 'write' | '
 }
 
 /** May it be written, and as which node? Making the node is staged, but need not be durable yet. */
-function prepare(tree: Decision, { file, offset, count }: WriteArgs): Node {
+function prepare({ shadow }: Overlay, tree: Decision, { file, offset, count }: WriteArgs): Node {
   const object = tree.resolve(file);
   const attributes = tree.attributes(object);
   if (attributes.type === Ftype3.DIR) throw new Refusal(Nfsstat3.ISDIR);
   if (attributes.type !== Ftype3.REG) throw new Refusal(Nfsstat3.INVAL);
   if (!mayWrite(attributes, tree.credential)) throw new Refusal(Nfsstat3.ACCES);
   if (offset + count > MAX_FILE_BYTES) throw new Refusal(Nfsstat3.FBIG);
+  if (object.node === undefined && count > 0) shadow.space.checkNewObject();
   const node = clearSetId(tree, tree.touch(object));
   tree.stage();
   return node;
@@ -107,7 +109,14 @@ async function writeLocked(
     const size = before.attributes.size;
     const { prefix, suffix } = await completion(overlay, ctx, before.node, size, offset, count);
     const file = shadow.files.file(id);
-    await file.write([...prefix, ...data, ...suffix], offset - lengthOf(prefix), size);
+    const start = offset - lengthOf(prefix);
+    const end = offset + count + lengthOf(suffix);
+    const giveBack = await claimBlocks(overlay, before.node, size, start, end);
+    try {
+      await file.write([...prefix, ...data, ...suffix], start, size);
+    } finally {
+      giveBack();
+    }
     noteWritten(overlay, file, before.node, before.attributes, offset, count);
     shadow.countRedirected(count);
   }

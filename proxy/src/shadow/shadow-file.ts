@@ -5,6 +5,7 @@ import {
   ftruncateSync,
   openSync,
   readSync,
+  type Stats,
   writevSync,
 } from 'node:fs';
 import { fdatasync, fsync, open, close, read, writev } from 'node:fs';
@@ -49,11 +50,19 @@ export class ShadowFile {
   users = 0;
   readonly #path: string;
   readonly #directory: string;
+  readonly #onAllocated: (bytes: number) => void;
   #descriptor: number | undefined;
   #nameUnsynced = false;
 
-  constructor(id: number, directory: string, path: string) {
+  /** @param onAllocated told the bytes of disk that it takes, whenever they may have changed. */
+  constructor(
+    id: number,
+    directory: string,
+    path: string,
+    onAllocated: (bytes: number) => void,
+  ) {
     this.id = id;
+    this.#onAllocated = onAllocated;
     this.#directory = directory;
     this.#path = path;
   }
@@ -106,8 +115,10 @@ export class ShadowFile {
         at += written;
         rest = written === length ? [] : after(rest, written);
       }
+      this.#allocated(descriptor);
     } catch (error) {
       ftruncateSync(descriptor, Math.min(size, fstatSync(descriptor).size));
+      this.#allocated(descriptor);
       throw error;
     } finally {
       this.users -= 1;
@@ -139,13 +150,14 @@ export class ShadowFile {
     const descriptor = this.#open(size, false);
     if (descriptor !== undefined && fstatSync(descriptor).size > size) {
       ftruncateSync(descriptor, size);
+      this.#allocated(descriptor);
     }
   }
 
   /** Bytes of disk it takes. */
   bytesUsed(size: number): number {
     const descriptor = this.#open(size, false);
-    return descriptor === undefined ? 0 : fstatSync(descriptor).blocks * 512;
+    return descriptor === undefined ? 0 : this.#allocated(descriptor);
   }
 
   close(): void {
@@ -153,11 +165,18 @@ export class ShadowFile {
     this.#descriptor = undefined;
   }
 
+  #allocated(descriptor: number): number {
+    const bytes = allocatedBytes(fstatSync(descriptor));
+    this.#onAllocated(bytes);
+    return bytes;
+  }
+
   #open(size: number, create: boolean): number | undefined {
     if (this.#descriptor !== undefined) return this.#descriptor;
     const existing = openIfThere(this.#path);
     if (existing !== undefined) {
       if (fstatSync(existing).size > size) ftruncateSync(existing, size);
+      this.#allocated(existing);
       this.#descriptor = existing;
     } else if (create) {
       const flags = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL;
@@ -166,6 +185,13 @@ export class ShadowFile {
     }
     return this.#descriptor;
   }
+}
+
+/** st_blocks counts these, whatever the file system's own blocks are. */
+const STAT_BLOCK_BYTES = 512;
+
+export function allocatedBytes({ blocks }: Stats): number {
+  return blocks * STAT_BLOCK_BYTES;
 }
 
 function openIfThere(path: string): number | undefined {

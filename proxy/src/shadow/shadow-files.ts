@@ -1,11 +1,12 @@
 import { mkdirSync, readdirSync } from 'node:fs';
-import { unlink } from 'node:fs/promises';
+import { stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { RecordStore } from '../store/record-store.ts';
 import { laterOf } from './clock.ts';
 import { packChunk } from './presence.ts';
 import { decodeNode, encodeNode, type Node, nodeKey, presenceKey } from './records.ts';
-import { ShadowFile, type Unstable } from './shadow-file.ts';
+import { allocatedBytes, ShadowFile, type Unstable } from './shadow-file.ts';
+import type { Space } from './space.ts';
 
 /** Open files: descriptors are dear. Unstable ones hold memory too, at least 512 bytes each. */
 const MAX_OPEN = 512;
@@ -16,15 +17,22 @@ const SHARDS = 64;
 export class ShadowFiles {
   readonly #root: string;
   readonly #store: RecordStore;
+  readonly #space: Space;
   readonly #onLoss: (error: unknown) => void;
   /** In the order in which they were used last. */
   readonly #files = new Map<number, ShadowFile>();
   /** Those with unstable writes, in the order in which they got them. */
   readonly #unstable = new Set<ShadowFile>();
 
-  constructor(root: string, store: RecordStore, onLoss: (error: unknown) => void) {
+  constructor(
+    root: string,
+    store: RecordStore,
+    space: Space,
+    onLoss: (error: unknown) => void,
+  ) {
     this.#root = root;
     this.#store = store;
+    this.#space = space;
     this.#onLoss = onLoss;
     for (let shard = 0; shard < SHARDS; shard += 1) {
       mkdirSync(this.#shardPath(shard), { recursive: true, mode: 0o700 });
@@ -34,7 +42,9 @@ export class ShadowFiles {
   file(id: number): ShadowFile {
     let file = this.#files.get(id);
     if (file === undefined) {
-      file = new ShadowFile(id, this.#shardPath(id % SHARDS), this.#path(id));
+      file = new ShadowFile(id, this.#shardPath(id % SHARDS), this.#path(id), (bytes) =>
+        this.#space.note(id, bytes),
+      );
       this.#closeSome();
     } else {
       this.#files.delete(id);
@@ -113,6 +123,7 @@ export class ShadowFiles {
     await file.lock.run(async () => {
       this.#settle(file);
       await unlink(this.#path(id)).catch(ignoreMissing);
+      this.#space.forget(id);
       // A READ that was on its way may still use the descriptor; its node is gone, so is its turn.
       if (file.users > 0) return;
       file.close();
@@ -125,14 +136,23 @@ export class ShadowFiles {
     for (const file of this.#unstable) this.#lose(file);
   }
 
-  /** Removes what a crash left behind: files whose node is gone or was never made. */
-  async removeOrphans(): Promise<number> {
+  /**
+   * Takes stock of what is on the disk: its space is noted, and what a crash left behind is removed,
+   * files whose node is gone or was never made.
+   *
+   * @returns how many were removed.
+   */
+  async takeStock(): Promise<number> {
     let removed = 0;
     for (let shard = 0; shard < SHARDS; shard += 1) {
       for (const name of readdirSync(this.#shardPath(shard))) {
         const id = Number.parseInt(name, 16);
-        if (this.#store.get(nodeKey(id)) !== undefined) continue;
-        await unlink(join(this.#shardPath(shard), name));
+        const path = join(this.#shardPath(shard), name);
+        if (this.#store.get(nodeKey(id)) !== undefined) {
+          this.#space.note(id, allocatedBytes(await stat(path)));
+          continue;
+        }
+        await unlink(path);
         removed += 1;
       }
     }

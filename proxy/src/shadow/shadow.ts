@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto';
 import { chmodSync, mkdirSync } from 'node:fs';
-import { statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Filehandle } from '@rowfs/nfs3';
 import { type Logger, pino } from 'pino';
@@ -20,6 +19,7 @@ import {
 } from './records.ts';
 import { ShadowError } from './shadow-error.ts';
 import { ShadowFiles } from './shadow-files.ts';
+import { Space, type SpaceLimits, type SpaceStatistics } from './space.ts';
 
 /** What a shadow was made over; it only fits that. */
 export interface ShadowOwner {
@@ -31,16 +31,14 @@ export interface ShadowOptions {
   /** Made when it is not there; everything of the shadow is in it. */
   readonly directory: string;
   readonly belongsTo: ShadowOwner;
+  readonly limits?: SpaceLimits;
   readonly logger?: Logger;
 }
 
 /** How much a shadow holds. */
-export interface ShadowStatistics {
+export interface ShadowStatistics extends SpaceStatistics {
   /** Bytes that clients wrote here since it was opened. */
   readonly bytesRedirected: number;
-  /** Total and free bytes of the disk it is on. */
-  readonly diskBytes: number;
-  readonly diskFreeBytes: number;
 }
 
 const FORMAT = '2';
@@ -60,10 +58,10 @@ const ROOT_KEY = metaKey('root');
  *   the directory cannot be used at all.
  */
 export async function openShadow(options: ShadowOptions): Promise<Shadow> {
-  const { directory, logger = pino({ level: 'silent' }) } = options;
+  const { directory, limits = {}, logger = pino({ level: 'silent' }) } = options;
   const unlock = lockDirectory(directory);
   try {
-    const shadow = new Shadow(directory, logger, unlock);
+    const shadow = new Shadow(directory, limits, logger, unlock);
     await shadow.initialize(options.belongsTo);
     return shadow;
   } catch (error) {
@@ -93,6 +91,7 @@ export class Shadow {
   readonly files: ShadowFiles;
   /** For what must not be lost before this shadow's changes are; closed with the shadow. */
   readonly records: RecordStore;
+  readonly space: Space;
   readonly #logger: Logger;
   readonly #unlock: () => void;
   readonly #discards = new Set<Promise<void>>();
@@ -105,7 +104,7 @@ export class Shadow {
   #verifier = randomBytes(8).readBigUInt64BE();
   #bytesRedirected = 0;
 
-  constructor(directory: string, logger: Logger, unlock: () => void) {
+  constructor(directory: string, limits: SpaceLimits, logger: Logger, unlock: () => void) {
     this.directory = directory;
     this.#logger = logger;
     this.#unlock = unlock;
@@ -113,7 +112,8 @@ export class Shadow {
       this.#lost(error);
       this.files.loseAll();
     });
-    this.files = new ShadowFiles(join(directory, 'data'), this.records, (error) =>
+    this.space = new Space(directory, limits, () => this.records.bytesUsed());
+    this.files = new ShadowFiles(join(directory, 'data'), this.records, this.space, (error) =>
       this.#lost(error),
     );
   }
@@ -157,7 +157,7 @@ export class Shadow {
     this.#root = root === undefined ? undefined : latin1(root);
     for (const { key } of this.records.range(LOWER_TABLE, LOWER_TABLE))
       this.#changedLowers.add(latin1(key.subarray(1)));
-    const orphans = await this.files.removeOrphans();
+    const orphans = await this.files.takeStock();
     if (orphans > 0) this.#logger.info({ orphans }, 'removed contents that a crash left behind');
   }
 
@@ -232,12 +232,18 @@ export class Shadow {
   }
 
   async statistics(): Promise<ShadowStatistics> {
-    const disk = await statfs(this.directory);
-    return {
-      bytesRedirected: this.#bytesRedirected,
-      diskBytes: disk.blocks * disk.bsize,
-      diskFreeBytes: disk.bavail * disk.bsize,
-    };
+    return { bytesRedirected: this.#bytesRedirected, ...(await this.space.statistics()) };
+  }
+
+  /**
+   * Waits for the space of removed files that is being given back.
+   *
+   * @returns false when there is none.
+   */
+  async reclaimed(): Promise<boolean> {
+    const discards = [...this.#discards];
+    await Promise.all(discards);
+    return discards.length > 0;
   }
 
   /** Brings everything to stable storage. */

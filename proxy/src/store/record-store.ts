@@ -15,6 +15,14 @@ export class RecordStoreError extends Error {
   }
 }
 
+/** What lmdb tells of its tree (MDB_stat), which its types leave open. */
+interface PageStatistics {
+  readonly pageSize: number;
+  readonly treeBranchPageCount: number;
+  readonly treeLeafPageCount: number;
+  readonly overflowPages: number;
+}
+
 /** Values by key; undefined for a key that is removed. */
 export type Writes = ReadonlyMap<string, Buffer | undefined>;
 
@@ -124,6 +132,13 @@ export class RecordStore {
       if (first.compare(key, 0, first.length) !== 0) return;
       yield { key, value };
     }
+  }
+
+  /** Bytes of the pages that hold records; what else the file has is free for new ones. */
+  bytesUsed(): number {
+    const stats = this.#db.getStats() as PageStatistics;
+    const { treeBranchPageCount, treeLeafPageCount, overflowPages, pageSize } = stats;
+    return (treeBranchPageCount + treeLeafPageCount + overflowPages) * pageSize;
   }
 
   async close(): Promise<void> {

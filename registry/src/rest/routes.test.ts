@@ -34,8 +34,14 @@ const session: Session = {
     name: 'default',
     directory: '/var/lib/shadow',
     bytesRedirected: 4096,
+    usedBytes: 8192,
+    quotaBytes: null,
+    reserveBytes: 2 ** 26,
+    availableBytes: 2 ** 39 - 2 ** 26,
     diskBytes: 2 ** 40,
     diskFreeBytes: 2 ** 39,
+    diskFiles: 1000,
+    diskFilesFree: 900,
   },
   servers: [
     {

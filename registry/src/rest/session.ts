@@ -54,8 +54,20 @@ export const sessionSchema = z
         name: z.string(),
         directory: z.string(),
         bytesRedirected: countSchema.meta({ description: 'Written by clients since the start.' }),
+        usedBytes: countSchema.meta({ description: 'Contents and records on disk.' }),
+        quotaBytes: countSchema.nullable().meta({ description: 'Null when there is none.' }),
+        reserveBytes: countSchema.meta({
+          description: 'Of the disk, kept free for removals and for what must not fail half-way.',
+        }),
+        availableBytes: countSchema.meta({
+          description: 'What can still be written, within the quota and above the reserve.',
+        }),
         diskBytes: countSchema.meta({ description: 'Of the disk that it is on.' }),
         diskFreeBytes: countSchema,
+        diskFiles: countSchema.meta({
+          description: 'Inodes of that disk; 0 where they are not counted.',
+        }),
+        diskFilesFree: countSchema,
       })
       .meta({ description: 'Where redirected writes are kept.' }),
     servers: z.array(sessionServerSchema),
