@@ -8,9 +8,10 @@ import {
   type Stats,
   writevSync,
 } from 'node:fs';
-import { fdatasync, fsync, open, close, read, writev } from 'node:fs';
+import { fdatasync, read, writev } from 'node:fs';
 import { promisify } from 'node:util';
 import type { Nfstime3 } from '@rowfs/nfs3';
+import { syncDirectory } from '../store/sync-directory.ts';
 import { Mutex } from './mutex.ts';
 
 /** What was written to a file and is not on stable storage yet; see the ordering rules. */
@@ -30,9 +31,6 @@ export interface Unstable {
 const SYNC_IO_BYTES = 128 * 1024;
 
 const fdatasyncOf = promisify(fdatasync);
-const fsyncOf = promisify(fsync);
-const openOf = promisify(open);
-const closeOf = promisify(close);
 const readOf = promisify(read);
 const writevOf = promisify(writev);
 
@@ -55,12 +53,7 @@ export class ShadowFile {
   #nameUnsynced = false;
 
   /** @param onAllocated told the bytes of disk that it takes, whenever they may have changed. */
-  constructor(
-    id: number,
-    directory: string,
-    path: string,
-    onAllocated: (bytes: number) => void,
-  ) {
+  constructor(id: number, directory: string, path: string, onAllocated: (bytes: number) => void) {
     this.id = id;
     this.#onAllocated = onAllocated;
     this.#directory = directory;
@@ -132,13 +125,9 @@ export class ShadowFile {
     this.users += 1;
     try {
       await fdatasyncOf(descriptor);
+      this.#allocated(descriptor);
       if (!this.#nameUnsynced) return;
-      const directory = await openOf(this.#directory, constants.O_RDONLY);
-      try {
-        await fsyncOf(directory);
-      } finally {
-        await closeOf(directory);
-      }
+      await syncDirectory(this.#directory);
       this.#nameUnsynced = false;
     } finally {
       this.users -= 1;

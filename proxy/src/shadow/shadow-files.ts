@@ -24,19 +24,11 @@ export class ShadowFiles {
   /** Those with unstable writes, in the order in which they got them. */
   readonly #unstable = new Set<ShadowFile>();
 
-  constructor(
-    root: string,
-    store: RecordStore,
-    space: Space,
-    onLoss: (error: unknown) => void,
-  ) {
+  constructor(root: string, store: RecordStore, space: Space, onLoss: (error: unknown) => void) {
     this.#root = root;
     this.#store = store;
     this.#space = space;
     this.#onLoss = onLoss;
-    for (let shard = 0; shard < SHARDS; shard += 1) {
-      mkdirSync(this.#shardPath(shard), { recursive: true, mode: 0o700 });
-    }
   }
 
   file(id: number): ShadowFile {
@@ -192,12 +184,23 @@ export class ShadowFiles {
   }
 
   #shardPath(shard: number): string {
-    return join(this.#root, shard.toString(16).padStart(2, '0'));
+    return shardPath(this.#root, shard);
   }
 
   #path(id: number): string {
     return join(this.#shardPath(id % SHARDS), id.toString(16));
   }
+}
+
+/** Makes the directories that the files of a shadow are in, below `root`. */
+export function makeShards(root: string): void {
+  for (let shard = 0; shard < SHARDS; shard += 1) {
+    mkdirSync(shardPath(root, shard), { recursive: true, mode: 0o700 });
+  }
+}
+
+function shardPath(root: string, shard: number): string {
+  return join(root, shard.toString(16).padStart(2, '0'));
 }
 
 function ignoreMissing(error: unknown): void {

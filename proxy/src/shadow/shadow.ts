@@ -1,13 +1,24 @@
 import { randomBytes } from 'node:crypto';
 import { chmodSync, mkdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import type { Filehandle } from '@rowfs/nfs3';
 import { type Logger, pino } from 'pino';
 import { RecordStore, type Writes } from '../store/record-store.ts';
+import { syncDirectory } from '../store/sync-directory.ts';
 import { Clock } from './clock.ts';
 import { NameHash } from './cookies.ts';
 import { HandleCodec, SHADOW_ID_BYTES } from './handle.ts';
 import { lockFile } from './lock-file.ts';
+import {
+  dataPath,
+  FORMAT,
+  FORMAT_KEY,
+  ID_KEY,
+  makeShadow,
+  NEXT_ID_KEY,
+  OWNER_KEY,
+  recordsPath,
+} from './make-shadow.ts';
 import {
   decodeId,
   encodeId,
@@ -41,13 +52,7 @@ export interface ShadowStatistics extends SpaceStatistics {
   readonly bytesRedirected: number;
 }
 
-const FORMAT = '2';
 const IDS_RESERVED = 1024;
-
-const FORMAT_KEY = metaKey('format');
-const ID_KEY = metaKey('id');
-const OWNER_KEY = metaKey('belongs-to');
-const NEXT_ID_KEY = metaKey('next-id');
 const ROOT_KEY = metaKey('root');
 
 /**
@@ -58,30 +63,40 @@ const ROOT_KEY = metaKey('root');
  *   the directory cannot be used at all.
  */
 export async function openShadow(options: ShadowOptions): Promise<Shadow> {
-  const { directory, limits = {}, logger = pino({ level: 'silent' }) } = options;
-  const unlock = lockDirectory(directory);
+  const { limits = {}, logger = pino({ level: 'silent' }) } = options;
+  const directory = resolve(options.directory);
+  let unlock: (() => void) | undefined;
+  let shadow: Shadow | undefined;
   try {
-    const shadow = new Shadow(directory, limits, logger, unlock);
+    await makeDirectory(directory);
+    unlock = lockFile(join(directory, 'lock'));
+    await makeShadow(directory, options.belongsTo);
+    shadow = new Shadow(directory, limits, logger, unlock);
     await shadow.initialize(options.belongsTo);
     return shadow;
   } catch (error) {
-    unlock();
-    throw error;
+    await shadow?.release();
+    unlock?.();
+    if (error instanceof ShadowError) throw error;
+    throw unusable(directory, error);
   }
 }
 
-function lockDirectory(directory: string): () => void {
-  try {
-    mkdirSync(directory, { recursive: true, mode: 0o700 });
-    chmodSync(directory, 0o700);
-    return lockFile(join(directory, 'lock'));
-  } catch (error) {
-    if (error instanceof ShadowError) throw error;
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new ShadowError('SHADOW_UNUSABLE', `cannot use ${directory} for a shadow: ${reason}`, {
-      cause: error,
-    });
+/** Makes the directory and those above it that are missing, names included, to stay. */
+async function makeDirectory(directory: string): Promise<void> {
+  const first = mkdirSync(directory, { recursive: true, mode: 0o700 });
+  chmodSync(directory, 0o700);
+  if (first === undefined) return;
+  for (let made = directory; ; made = dirname(made)) {
+    await syncDirectory(dirname(made));
+    if (made === first) return;
   }
+}
+
+function unusable(directory: string, cause: unknown): ShadowError {
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  const message = `cannot use ${directory} for a shadow: ${reason}`;
+  return new ShadowError('SHADOW_UNUSABLE', message, { cause });
 }
 
 /** An open shadow: what one machine changed against its image. Made by {@link openShadow}. */
@@ -108,12 +123,12 @@ export class Shadow {
     this.directory = directory;
     this.#logger = logger;
     this.#unlock = unlock;
-    this.records = new RecordStore(join(directory, 'records'), (error) => {
+    this.records = new RecordStore(recordsPath(directory), (error) => {
       this.#lost(error);
       this.files.loseAll();
     });
     this.space = new Space(directory, limits, () => this.records.bytesUsed());
-    this.files = new ShadowFiles(join(directory, 'data'), this.records, this.space, (error) =>
+    this.files = new ShadowFiles(dataPath(directory), this.records, this.space, (error) =>
       this.#lost(error),
     );
   }
@@ -135,13 +150,13 @@ export class Shadow {
     return this.#verifier;
   }
 
-  /** Reads or writes the shadow's own facts, and removes what a crash left. */
+  /** Reads the shadow's own facts, and removes what a crash left. */
   async initialize(owner: ShadowOwner): Promise<void> {
-    const format = this.records.get(FORMAT_KEY)?.toString('latin1');
-    if (format === undefined) await this.#create(owner);
-    else if (format !== FORMAT) {
+    const format = this.records.get(FORMAT_KEY)?.toString('latin1') ?? 'none';
+    if (format !== FORMAT) {
       throw new ShadowError('SHADOW_CORRUPT', `${this.directory} has the unknown format ${format}`);
-    } else this.#checkOwner(owner);
+    }
+    this.#checkOwner(owner);
     const id = this.records.get(ID_KEY);
     const next = this.records.get(NEXT_ID_KEY);
     if (id?.length !== SHADOW_ID_BYTES || next === undefined) {
@@ -258,27 +273,20 @@ export class Shadow {
       await this.flush();
       await Promise.all(this.#discards);
     } finally {
-      this.files.close();
-      await this.records.close();
+      await this.release();
       this.#unlock();
     }
+  }
+
+  /** Gives back descriptors and memory; what is not flushed is lost. The lock stays. */
+  async release(): Promise<void> {
+    this.files.close();
+    await this.records.close();
   }
 
   #initialized(): { handles: HandleCodec; nameHash: NameHash; fsid: bigint } {
     if (this.#identity === undefined) throw new ShadowError('SHADOW_CLOSED', 'not opened yet');
     return this.#identity;
-  }
-
-  async #create(owner: ShadowOwner): Promise<void> {
-    this.records.stage(
-      new Map([
-        [FORMAT_KEY, Buffer.from(FORMAT)],
-        [ID_KEY, randomBytes(SHADOW_ID_BYTES)],
-        [OWNER_KEY, Buffer.from(JSON.stringify(owner))],
-        [NEXT_ID_KEY, encodeId(1)],
-      ]),
-    );
-    await this.records.durable();
   }
 
   #checkOwner(owner: ShadowOwner): void {
