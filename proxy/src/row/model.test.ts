@@ -6,6 +6,7 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { Model } from '../test-support/row/model.ts';
 import { type Operation, operations } from '../test-support/row/operations.ts';
+import { diskBytes } from '../test-support/disk-bytes.ts';
 import { makeImage, Overlaid } from '../test-support/row/overlaid.ts';
 
 /** A few seconds' worth; a long run sets it to thousands. */
@@ -37,12 +38,20 @@ async function compare(image: string, steps: readonly Operation[]): Promise<void
         await model.adoptUnstable(subject);
       } else await model.step(subject, step);
       await model.check(subject);
+      await checkSpace(subject);
     }
     assert.deepEqual(subject.mutatingCalls, [], 'the lower was asked to change something');
   } finally {
     await subject.close();
     await rm(root, { recursive: true });
   }
+}
+
+/** What the shadow believes that its contents take is what they take. */
+async function checkSpace({ shadow }: Overlaid): Promise<void> {
+  await shadow.reclaimed();
+  const files = await diskBytes(join(shadow.directory, 'data'));
+  assert.equal(shadow.space.contentBytes, files);
 }
 
 void describe('the overlay, against a model', () => {

@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { Nfsstat3, StableHow, UNCHANGED } from '@rowfs/nfs3';
 import { lockFile } from './lock-file.ts';
 import { openShadow } from './shadow.ts';
+import { diskBytes } from '../test-support/disk-bytes.ts';
 import { asRoot, makeImage, Overlaid } from '../test-support/row/overlaid.ts';
 
 void describe('a shadow', () => {
@@ -126,13 +127,3 @@ void describe('a shadow', () => {
     assert.equal(verifiers.size, 2);
   });
 });
-
-/** What the files below a directory take of the disk. */
-async function diskBytes(directory: string): Promise<number> {
-  let bytes = 0;
-  for (const entry of await readdir(directory, { recursive: true, withFileTypes: true })) {
-    if (!entry.isFile()) continue;
-    bytes += (await stat(join(entry.parentPath, entry.name))).blocks * 512;
-  }
-  return bytes;
-}

@@ -12,6 +12,7 @@ import {
 } from '@rowfs/nfs3';
 import { redirectOnWrite } from '../../row/layer.ts';
 import { openShadow, type Shadow } from '../../shadow/shadow.ts';
+import type { SpaceLimits } from '../../shadow/space.ts';
 
 /** A small image with what is hard: hard links, nested directories, files that end inside a block. */
 export async function makeImage(): Promise<string> {
@@ -57,9 +58,9 @@ export class Overlaid {
   readonly mutatingCalls: readonly string[];
   readonly #lower: LocalDirectory;
 
-  static async open(image: string, directory: string): Promise<Overlaid> {
+  static async open(image: string, directory: string, limits: SpaceLimits = {}): Promise<Overlaid> {
     const lower = await createLocalDirectory({ root: image, access: 'read-only' });
-    const shadow = await openShadow({ directory, belongsTo: {} });
+    const shadow = await openShadow({ directory, belongsTo: {}, limits });
     const calls: string[] = [];
     const service = redirectOnWrite(shadow)(watched(lower, calls));
     const mounted = await service.mount('/', asRoot);
