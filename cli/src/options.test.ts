@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { InvalidArgumentError } from 'commander';
-import { parseDuration } from './options.ts';
+import { parseDuration, parseSize } from './options.ts';
 import { createProgram } from './run.ts';
 import { parseUidGid } from './squash-options.ts';
 
@@ -14,6 +14,21 @@ describe('duration', () => {
   it('is refused without a unit, and when no number can hold its seconds', () => {
     for (const text of ['90', '-1s', '1.5h', '99999999999999d', `${'9'.repeat(400)}s`]) {
       assert.throws(() => parseDuration(text), InvalidArgumentError);
+    }
+  });
+});
+
+describe('size', () => {
+  it('is bytes, or a number and a unit of 1024', () => {
+    assert.equal(parseSize('4096'), 4096);
+    assert.equal(parseSize('0'), 0);
+    assert.equal(parseSize('64M'), 64 * 2 ** 20);
+    assert.equal(parseSize('10G'), 10 * 2 ** 30);
+  });
+
+  it('is refused when it is nothing of the kind, and when no number can hold it', () => {
+    for (const text of ['', 'G', '1.5G', '-1', '10g', '10GB', '9999999T']) {
+      assert.throws(() => parseSize(text), InvalidArgumentError);
     }
   });
 });

@@ -135,6 +135,17 @@ export function wholeNumber(minimum: number): (text: string) => number {
   };
 }
 
+const BYTE_UNITS = ['', 'K', 'M', 'G', 'T'];
+
+/** Parses `4096`, `64M`, `10G` into bytes; units are powers of 1024. */
+export function parseSize(text: string): number {
+  const groups = /^(?<amount>\d+)(?<unit>[KMGT]?)$/.exec(text)?.groups;
+  const power = BYTE_UNITS.indexOf(groups?.['unit'] ?? '');
+  const bytes = Number(groups?.['amount']) * 1024 ** power;
+  if (!Number.isSafeInteger(bytes)) throw new InvalidArgumentError('expected e.g. 512M or 10G');
+  return bytes;
+}
+
 const unitSeconds: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400 };
 
 /** Parses `90s`, `10m`, `12h`, `30d` into seconds. */

@@ -28,5 +28,6 @@ export {
   type ShadowOwner,
   type ShadowStatistics,
 } from './shadow/shadow.ts';
+export type { SpaceLimits, SpaceStatistics } from './shadow/space.ts';
 export { ShadowError, type ShadowErrorCode } from './shadow/shadow-error.ts';
 export { RecordStore, RecordStoreError } from './store/record-store.ts';

@@ -25,6 +25,7 @@ import { redirectOnWrite } from './row/layer.ts';
 import { lockFile } from './shadow/lock-file.ts';
 import { ShadowError } from './shadow/shadow-error.ts';
 import { openShadow } from './shadow/shadow.ts';
+import type { SpaceLimits } from './shadow/space.ts';
 import { Cleanup } from './cleanup.ts';
 import { beginSession, type ResumePolicy } from './session.ts';
 import { SessionFile, type SessionRecord } from './session-file.ts';
@@ -51,6 +52,8 @@ export interface ProxyOptions {
   readonly resume?: ResumePolicy;
   /** Name of the shadow. Default: the version, for a shadow fits only what it was written over. */
   readonly shadowName?: string;
+  /** How much of its disk the shadow may take. */
+  readonly space?: SpaceLimits;
   readonly listen?: ProxyListenOptions;
   /** Whose calls are made anonymous. Default nobody's: to a diskless machine, its root is root. */
   readonly squash?: SquashOptions;
@@ -153,7 +156,12 @@ async function start(options: ProxyOptions, cleanup: Cleanup): Promise<Proxy> {
 
   const directory = join(stateDirectory, 'shadows', session.shadow);
   const { appliance, version } = location;
-  const shadow = await openShadow({ directory, belongsTo: { appliance, version }, logger });
+  const shadow = await openShadow({
+    directory,
+    belongsTo: { appliance, version },
+    limits: options.space ?? {},
+    logger,
+  });
   cleanup.add(() => shadow.close());
   const replicas = await createFailover({
     servers: location.servers,

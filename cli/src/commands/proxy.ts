@@ -9,6 +9,7 @@ import {
   type HostPort,
   listenOption,
   parseDuration,
+  parseSize,
   RepeatableOption,
   wholeNumber,
 } from '../options.ts';
@@ -29,6 +30,8 @@ interface ProxyCommandOptions extends SquashCommandOptions {
   readonly name?: string;
   readonly listen: HostPort;
   readonly portmap?: number;
+  readonly quota?: number;
+  readonly reserve?: number;
   readonly lease: number;
   readonly rest: HostPort;
 }
@@ -56,6 +59,18 @@ export function addProxyCommand(program: Command): void {
     )
     .addOption(squashOption("not root's by default: to a diskless machine, its root is root"))
     .addOption(anonymousOption())
+    .addOption(
+      new Option(
+        '--quota <size>',
+        'of the disk for what is written here, e.g. 10G; clients see it as the size of the file system',
+      ).argParser(parseSize),
+    )
+    .addOption(
+      new Option(
+        '--reserve <size>',
+        'of the disk, kept free: with less, nothing new is taken (default: 1 %, at least 64M and at most 1G)',
+      ).argParser(parseSize),
+    )
     .addOption(
       new Option('--lease <duration>', 'how long this version counts as used if this process dies')
         .argParser(parseDuration)
@@ -109,6 +124,10 @@ Examples:
             ...(options.portmap === undefined ? {} : { portmapPort: options.portmap }),
           },
           squash: squashOf(options),
+          space: {
+            ...(options.quota === undefined ? {} : { quota: options.quota }),
+            ...(options.reserve === undefined ? {} : { reserve: options.reserve }),
+          },
           ...(options.version === undefined ? {} : { version: options.version }),
           logger: context.logger,
         });

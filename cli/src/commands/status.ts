@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import prettyBytes from 'pretty-bytes';
 import { z } from 'zod';
 import { commandContext } from '../command-context.ts';
 import { lineOf } from '../errors.ts';
@@ -13,6 +14,11 @@ const sessionsSchema = z.looseObject({
       version: z.string().nullable(),
       staleSince: z.string().nullable(),
       mountCommand: z.string(),
+      shadow: z.looseObject({
+        usedBytes: z.number(),
+        quotaBytes: z.number().nullable(),
+        availableBytes: z.number(),
+      }),
       servers: z.array(
         z.looseObject({ address: z.string(), state: z.string(), current: z.boolean() }),
       ),
@@ -71,7 +77,7 @@ async function get<T>(url: string, schema: z.ZodType<T>): Promise<T> {
 }
 
 function sessionLines(session: DaemonStatus['sessions'][number]): string {
-  const { appliance, version, staleSince, servers, mountCommand } = session;
+  const { appliance, version, staleSince, servers, mountCommand, shadow } = session;
   const stale = staleSince === null ? '' : `, stale since ${staleSince}`;
   return [
     '',
@@ -79,6 +85,14 @@ function sessionLines(session: DaemonStatus['sessions'][number]): string {
     ...servers.map(
       (server) => `  ${server.current ? '*' : ' '} ${server.address}  ${server.state}`,
     ),
+    `  shadow      ${spaceOf(shadow)}`,
     `  ${mountCommand}`,
   ].join('\n');
+}
+
+function spaceOf(shadow: DaemonStatus['sessions'][number]['shadow']): string {
+  const { usedBytes, quotaBytes, availableBytes } = shadow;
+  const inUnits = (bytes: number): string => prettyBytes(bytes, { binary: true });
+  const quota = quotaBytes === null ? '' : ` of ${inUnits(quotaBytes)}`;
+  return `${inUnits(usedBytes)} used${quota}, ${inUnits(availableBytes)} free`;
 }
