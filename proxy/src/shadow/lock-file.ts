@@ -1,9 +1,10 @@
-import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { linkSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { ShadowError } from './shadow-error.ts';
 
 interface Holder {
   readonly pid: number;
-  /** When that process started, in clock ticks since boot: tells it from a later one of its number. */
+  /** When that process started: tells it from a later one of its number. */
   readonly started: string;
 }
 
@@ -16,8 +17,8 @@ interface Holder {
 export function lockFile(path: string): () => void {
   const own = `${path}.${process.pid}`;
   const holder: Holder = { pid: process.pid, started: startOf(process.pid) ?? '' };
-  writeFileSync(own, JSON.stringify(holder));
   try {
+    writeFileSync(own, JSON.stringify(holder));
     while (!tryLink(own, path)) {
       refuseIfHeld(path);
       stealAbandoned(path);
@@ -25,6 +26,7 @@ export function lockFile(path: string): () => void {
   } finally {
     rmSync(own, { force: true });
   }
+  removeLeftBehind(path);
   return () => rmSync(path, { force: true });
 }
 
@@ -67,6 +69,16 @@ function stealAbandoned(path: string): void {
   }
 }
 
+/** What processes left that were killed while they took the lock. */
+function removeLeftBehind(path: string): void {
+  const prefix = `${basename(path)}.`;
+  for (const name of readdirSync(dirname(path))) {
+    const pid = Number.parseInt(name.slice(prefix.length), 10);
+    if (!name.startsWith(prefix) || Number.isNaN(pid) || startOf(pid) !== undefined) continue;
+    rmSync(join(dirname(path), name), { force: true });
+  }
+}
+
 function readHolder(path: string): Holder | undefined {
   try {
     const holder: unknown = JSON.parse(readFileSync(path, 'utf8'));
@@ -80,7 +92,10 @@ function readHolder(path: string): Holder | undefined {
   }
 }
 
-/** Start time of a living process; where there is no /proc, '' for every living process. */
+/**
+ * When a living process started, in clock ticks, and since which start of the machine; where there is
+ * no /proc, '' for every living process.
+ */
 function startOf(pid: number): string | undefined {
   try {
     process.kill(pid, 0);
@@ -90,7 +105,9 @@ function startOf(pid: number): string | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
     // The command's name, in parentheses, may contain anything; the start time is the 20th after it.
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '';
+    const ticks = stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '';
+    // A machine that starts the same way each time gives the same number at the same tick.
+    return `${ticks} since ${readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim()}`;
   } catch {
     return '';
   }

@@ -51,6 +51,8 @@ export class ShadowFile {
   readonly #onAllocated: (bytes: number) => void;
   #descriptor: number | undefined;
   #nameUnsynced = false;
+  /** Nothing lies beyond the size. */
+  #isCut = false;
 
   /** @param onAllocated told the bytes of disk that it takes, whenever they may have changed. */
   constructor(id: number, directory: string, path: string, onAllocated: (bytes: number) => void) {
@@ -110,8 +112,7 @@ export class ShadowFile {
       }
       this.#allocated(descriptor);
     } catch (error) {
-      ftruncateSync(descriptor, Math.min(size, fstatSync(descriptor).size));
-      this.#allocated(descriptor);
+      this.cut(size);
       throw error;
     } finally {
       this.users -= 1;
@@ -134,12 +135,13 @@ export class ShadowFile {
     }
   }
 
-  /** Drops what lies beyond `size`. */
+  /** Drops what lies beyond `size`; what the disk refuses now is done before the file is used again. */
   cut(size: number): void {
-    const descriptor = this.#open(size, false);
-    if (descriptor !== undefined && fstatSync(descriptor).size > size) {
-      ftruncateSync(descriptor, size);
-      this.#allocated(descriptor);
+    this.#isCut = false;
+    try {
+      this.#open(size, false);
+    } catch {
+      // Whoever uses it next is told, or succeeds.
     }
   }
 
@@ -152,6 +154,7 @@ export class ShadowFile {
   close(): void {
     if (this.#descriptor !== undefined) closeSync(this.#descriptor);
     this.#descriptor = undefined;
+    this.#isCut = false;
   }
 
   #allocated(descriptor: number): number {
@@ -161,17 +164,17 @@ export class ShadowFile {
   }
 
   #open(size: number, create: boolean): number | undefined {
-    if (this.#descriptor !== undefined) return this.#descriptor;
-    const existing = openIfThere(this.#path);
-    if (existing !== undefined) {
-      if (fstatSync(existing).size > size) ftruncateSync(existing, size);
-      this.#allocated(existing);
-      this.#descriptor = existing;
-    } else if (create) {
+    this.#descriptor ??= openIfThere(this.#path);
+    if (this.#descriptor === undefined) {
+      if (!create) return undefined;
       const flags = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL;
       this.#descriptor = openSync(this.#path, flags, 0o600);
       this.#nameUnsynced = true;
+    } else if (!this.#isCut) {
+      if (fstatSync(this.#descriptor).size > size) ftruncateSync(this.#descriptor, size);
+      this.#allocated(this.#descriptor);
     }
+    this.#isCut = true;
     return this.#descriptor;
   }
 }

@@ -126,6 +126,9 @@ export class Shadow {
     this.records = new RecordStore(recordsPath(directory), (error) => {
       this.#lost(error);
       this.files.loseAll();
+      // What was reserved or bound by what was lost is not.
+      this.#reservedIds = this.#nextId;
+      this.#root = this.#recordedRoot();
     });
     this.space = new Space(directory, limits, () => this.records.bytesUsed());
     this.files = new ShadowFiles(dataPath(directory), this.records, this.space, (error) =>
@@ -168,8 +171,7 @@ export class Shadow {
       fsid: id.readBigUInt64BE(),
     };
     this.#nextId = this.#reservedIds = decodeId(next);
-    const root = this.records.get(ROOT_KEY);
-    this.#root = root === undefined ? undefined : latin1(root);
+    this.#root = this.#recordedRoot();
     for (const { key } of this.records.range(LOWER_TABLE, LOWER_TABLE))
       this.#changedLowers.add(latin1(key.subarray(1)));
     const orphans = await this.files.takeStock();
@@ -238,8 +240,7 @@ export class Shadow {
 
   presenceKeys(node: Node): string[] {
     if (node.lower === undefined) return [];
-    const prefix = presencePrefix(node.id);
-    return [...this.records.range(prefix, prefix)].map(({ key }) => latin1(key));
+    return this.records.keys(presencePrefix(node.id));
   }
 
   countRedirected(bytes: number): void {
@@ -287,6 +288,11 @@ export class Shadow {
   #initialized(): { handles: HandleCodec; nameHash: NameHash; fsid: bigint } {
     if (this.#identity === undefined) throw new ShadowError('SHADOW_CLOSED', 'not opened yet');
     return this.#identity;
+  }
+
+  #recordedRoot(): string | undefined {
+    const root = this.records.get(ROOT_KEY);
+    return root === undefined ? undefined : latin1(root);
   }
 
   #checkOwner(owner: ShadowOwner): void {

@@ -1,4 +1,5 @@
 import { statfs } from 'node:fs/promises';
+import { constants } from 'node:os';
 import { open, type RootDatabase } from 'lmdb';
 
 /** With less than this free, a failed commit is taken for a full disk. */
@@ -7,9 +8,9 @@ const FULL_DISK_BYTES = 256 * 1024;
 /** A transaction that did not get to the disk; `code` as the file system's own errors have it. */
 export class RecordStoreError extends Error {
   override readonly name = 'RecordStoreError';
-  readonly code: 'ENOSPC' | 'EIO';
+  readonly code: 'ENOSPC' | 'EROFS' | 'EIO';
 
-  constructor(code: 'ENOSPC' | 'EIO', message: string, options: ErrorOptions) {
+  constructor(code: RecordStoreError['code'], message: string, options: ErrorOptions) {
     super(`${message}: ${code}`, options);
     this.code = code;
   }
@@ -134,6 +135,20 @@ export class RecordStore {
     }
   }
 
+  /** All keys that begin with `prefix`, those of staged records included. */
+  keys(prefix: string): string[] {
+    const keys = new Set<string>();
+    for (const { key } of this.range(prefix, prefix)) keys.add(key.toString('latin1'));
+    for (const transaction of [this.#current, this.#next]) {
+      for (const [key, value] of transaction?.changes ?? []) {
+        if (!key.startsWith(prefix)) continue;
+        if (value === undefined) keys.delete(key);
+        else keys.add(key);
+      }
+    }
+    return [...keys];
+  }
+
   /** Bytes of the pages that hold records; what else the file has is free for new ones. */
   bytesUsed(): number {
     const stats = this.#db.getStats() as PageStatistics;
@@ -220,8 +235,13 @@ export class RecordStore {
     }
     const disk = await statfs(this.#path).catch(() => undefined);
     const full = disk !== undefined && disk.bavail * disk.bsize < FULL_DISK_BYTES;
-    return new RecordStoreError(full ? 'ENOSPC' : 'EIO', `cannot write to ${this.#path}`, {
-      cause,
-    });
+    const code = full || isErrno(cause, 'ENOSPC') ? 'ENOSPC' : 'EIO';
+    const message = `cannot write to ${this.#path}`;
+    return new RecordStoreError(isErrno(cause, 'EROFS') ? 'EROFS' : code, message, { cause });
   }
+}
+
+/** lmdb's errors have the number of errno for their code. */
+function isErrno(error: unknown, name: 'ENOSPC' | 'EROFS'): boolean {
+  return error instanceof Error && 'code' in error && error.code === constants.errno[name];
 }
