@@ -71,19 +71,27 @@ export interface Portmapper {
   close(): Promise<void>;
 }
 
-/** Serves a portmapper over TCP and UDP. Port 111, the default, needs privileges. */
+/**
+ * Serves a portmapper over TCP and UDP; it tells of itself too, as others do. Port 111, the default,
+ * needs privileges.
+ *
+ * Rejects as net.Server and dgram.Socket do, with nothing left open.
+ */
 export async function listenPortmapper(options: {
   readonly host: string;
   readonly port?: number;
   readonly mappings: readonly PortMapping[];
   readonly logger?: Logger;
 }): Promise<Portmapper> {
-  const { host, port = PORTMAP_PORT, mappings, logger } = options;
+  const { host, port = PORTMAP_PORT, logger } = options;
+  const mappings = [...options.mappings];
   const programs = [createPortmapper(mappings)];
   const server = createRpcServer(logger === undefined ? { programs } : { programs, logger });
   try {
     const address = await server.listen({ host, port });
     await server.listenUdp({ host, port: address.port });
+    const own = { program: PORTMAP_PROGRAM, version: PORTMAP_VERSION, port: address.port };
+    mappings.push({ ...own, protocol: 'tcp' }, { ...own, protocol: 'udp' });
     return { address, close: () => server.close() };
   } catch (error) {
     await server.close();

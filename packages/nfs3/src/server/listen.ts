@@ -1,4 +1,10 @@
-import { createRpcServer, listenPortmapper, type RpcServer } from '@rowfs/oncrpc';
+import {
+  createRpcServer,
+  type HostPort,
+  listenPortmapper,
+  type RpcProgram,
+  type RpcServer,
+} from '@rowfs/oncrpc';
 import { pino, type Logger } from 'pino';
 import { createMountTable, type MountTable } from '../mount/mount-table.ts';
 import type { Dirpath } from '../mount/types.ts';
@@ -13,7 +19,7 @@ export interface Nfs3ListenOptions {
   readonly host?: string;
   /** Port of NFS; 0, the default, lets the system choose one. */
   readonly port?: number;
-  /** Port of MOUNT when it is to have one of its own. Default: the port of NFS. */
+  /** Port of MOUNT, on TCP and UDP, when it is to have one of its own. Default: the port of NFS. */
   readonly mountPort?: number;
   /** Paths under which the root of the service is mounted. Default `['/']`. */
   readonly exports?: readonly Dirpath[];
@@ -35,13 +41,35 @@ export interface Nfs3Listener {
 }
 
 /**
- * Serves a service as an NFSv3 server over TCP: NFS and MOUNT, on one port unless told otherwise.
+ * Serves a service as an NFSv3 server: NFS over TCP; MOUNT over TCP and UDP at one port number, that
+ * of NFS unless told otherwise. NFS is not served over UDP: it would lose and repeat what TCP does not.
  * Locks (NLM) are not served: clients mount with `nolock`.
  *
- * Rejects as net.Server does, with nothing left open.
+ * Rejects as net.Server and dgram.Socket do, with nothing left open.
  */
 export async function listenNfs3(options: Nfs3ListenOptions): Promise<Nfs3Listener> {
-  const { service, host = '127.0.0.1', logger = pino({ level: 'silent' }) } = options;
+  for (let attempt = 1; ; attempt += 1) {
+    const opened: RpcServer[] = [];
+    try {
+      return await listenOnce(options, opened);
+    } catch (error) {
+      await closeAll(opened);
+      if (attempt === CHOICES || !isUnluckyChoice(error, options)) throw error;
+    }
+  }
+}
+
+/** How often the system may choose a TCP port whose twin on UDP is somebody else's. */
+const CHOICES = 8;
+
+function isUnluckyChoice(error: unknown, options: Nfs3ListenOptions): boolean {
+  const { code, syscall, port } = error as NodeJS.ErrnoException & { readonly port?: number };
+  const asked = [options.port, options.mountPort, options.portmapPort];
+  return code === 'EADDRINUSE' && syscall === 'bind' && !asked.includes(port);
+}
+
+async function listenOnce(options: Nfs3ListenOptions, opened: RpcServer[]): Promise<Nfs3Listener> {
+  const { service, host = '127.0.0.1', port = 0, logger = pino({ level: 'silent' }) } = options;
   const nfs = nfs3Program(service, logger);
   const mount = mountProgram({
     service,
@@ -49,43 +77,44 @@ export async function listenNfs3(options: Nfs3ListenOptions): Promise<Nfs3Listen
     mountTable: options.mountTable ?? createMountTable(),
     logger,
   });
-  const opened: { close(): Promise<void> }[] = [];
-  const open = (server: RpcServer): RpcServer => {
+  const serverOf = (...programs: RpcProgram[]): RpcServer => {
+    const server = createRpcServer({ programs, logger });
     opened.push(server);
     return server;
   };
-  const close = async (): Promise<void> => {
-    await Promise.all(opened.map((server) => server.close()));
-  };
-  try {
-    const together = options.mountPort === undefined;
-    const programs = together ? [nfs, mount] : [nfs];
-    const nfsServer = open(createRpcServer({ programs, logger }));
-    const bound = await nfsServer.listen({ host, port: options.port ?? 0 });
-    const mountBound = together
-      ? bound
-      : await open(createRpcServer({ programs: [mount], logger })).listen({
-          host,
-          port: options.mountPort,
-        });
-    let portmapPort: number | undefined;
-    if (options.portmapPort !== undefined) {
-      const mappings = [
-        { ...NFS3_PROGRAM, protocol: 'tcp' as const, port: bound.port },
-        { ...MOUNT3_PROGRAM, protocol: 'tcp' as const, port: mountBound.port },
-      ];
-      const portmapper = await listenPortmapper({
-        host,
-        port: options.portmapPort,
-        mappings,
-        logger,
-      });
-      opened.push(portmapper);
-      portmapPort = portmapper.address.port;
-    }
-    return { ...bound, mountPort: mountBound.port, portmapPort, close };
-  } catch (error) {
-    await close();
-    throw error;
+  const mountServer = serverOf(mount);
+  let bound: HostPort;
+  let mountBound: HostPort;
+  if (options.mountPort === undefined) {
+    bound = mountBound = await serverOf(nfs, mount).listen({ host, port });
+  } else {
+    bound = await serverOf(nfs).listen({ host, port });
+    mountBound = await mountServer.listen({ host, port: options.mountPort });
   }
+  await mountServer.listenUdp({ host, port: mountBound.port });
+  const close = (): Promise<void> => closeAll(opened);
+  const { portmapPort } = options;
+  if (portmapPort === undefined) {
+    return { ...bound, mountPort: mountBound.port, portmapPort, close };
+  }
+  const portmapper = await listenPortmapper({
+    host,
+    port: portmapPort,
+    mappings: [
+      { ...NFS3_PROGRAM, protocol: 'tcp', port: bound.port },
+      { ...MOUNT3_PROGRAM, protocol: 'tcp', port: mountBound.port },
+      { ...MOUNT3_PROGRAM, protocol: 'udp', port: mountBound.port },
+    ],
+    logger,
+  });
+  return {
+    ...bound,
+    mountPort: mountBound.port,
+    portmapPort: portmapper.address.port,
+    close: () => closeAll([...opened, portmapper]),
+  };
+}
+
+async function closeAll(opened: readonly { close(): Promise<void> }[]): Promise<void> {
+  await Promise.all(opened.map((each) => each.close()));
 }

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { describe, it, type TestContext } from 'node:test';
@@ -16,6 +17,7 @@ import { Mountstat3, Nfsstat3 } from '../status.ts';
 import { argsOf, resultOf } from '../test-support/arbitraries.ts';
 import { ALICE, ctx } from '../test-support/context.ts';
 import { joined } from '../test-support/joined.ts';
+import { callOverUdp } from '../test-support/udp-call.ts';
 import { createRecorder, type Recorder } from '../test-support/recorder.ts';
 import { listenNfs3, type Nfs3ListenOptions, type Nfs3Listener } from './listen.ts';
 
@@ -296,6 +298,44 @@ describe('MOUNT server', () => {
       assert.deepEqual(await remote.mount('/', ctx), mounted);
       await remote.null(ctx);
     }
+  });
+
+  it('answers MOUNT over UDP on the port of TCP, and NFS not at all', async (t) => {
+    for (const options of [{ portmapPort: 0 }, { portmapPort: 0, mountPort: 0 }]) {
+      const { listener, answerMount } = await serve(t, options);
+      answerMount(mounted);
+      const { host, mountPort, portmapPort } = listener;
+      const mount = { ...MOUNT3_PROGRAM, procedure: mountProcedures.mnt.number };
+      const reply = await callOverUdp({ host, port: mountPort }, mount, (args) => args.string('/'));
+      assert.equal(reply.status, 'SUCCESS');
+      assert.deepEqual(mountProcedures.mnt.readResult(reply.results), mounted);
+      const nfs = await callOverUdp({ host, port: mountPort }, { ...NFS3_PROGRAM, procedure: 0 });
+      assert.equal(nfs.status, 'PROG_UNAVAIL');
+
+      const getport = { program: 100_000, version: 2, procedure: 3 };
+      const portOf = async (program: number, protocol: number): Promise<number> => {
+        const asked = [program, 3, protocol, 0];
+        const answer = await callOverUdp({ host, port: portmapPort! }, getport, (args) => {
+          for (const word of asked) args.uint32(word);
+        });
+        return answer.results.uint32();
+      };
+      assert.equal(await portOf(MOUNT3_PROGRAM.program, 17), mountPort);
+      assert.equal(await portOf(MOUNT3_PROGRAM.program, 6), mountPort);
+      assert.equal(await portOf(NFS3_PROGRAM.program, 6), listener.port);
+      assert.equal(await portOf(NFS3_PROGRAM.program, 17), 0);
+    }
+  });
+
+  it('rejects when the port that it was told is taken on UDP', async (t) => {
+    const taken = createSocket('udp4');
+    t.after(() => taken.close());
+    taken.bind(0, '127.0.0.1');
+    await once(taken, 'listening');
+    const { port } = taken.address();
+    const { service } = createRecorder();
+    await assert.rejects(listenNfs3({ service, port }), { code: 'EADDRINUSE' });
+    await assert.rejects(listenNfs3({ service, mountPort: port }), { code: 'EADDRINUSE' });
   });
 
   it('leaves nothing open when a port cannot be had', async (t) => {
