@@ -1,0 +1,57 @@
+/**
+ * `pnpm model [--seed S] [--runs N] [--path P]`: random sequences of NFS operations on the overlay,
+ * over the whole stack, and on a directory of the local disk, compared after each step; restarts,
+ * kills and lost connections in between. A difference is shrunk to the shortest story that shows it,
+ * and told in words. The last line is JSON; exit status 1 when there was a difference.
+ */
+import { randomInt } from 'node:crypto';
+import { geteuid } from 'node:process';
+import { parseArgs } from 'node:util';
+import fc from 'fast-check';
+import { withBench } from './bench.ts';
+import { randomSteps } from './random-steps.ts';
+import { type Counts, runSequence } from './sequence.ts';
+
+const DEFAULT_RUNS = 100;
+const MAX_STEPS = 40;
+
+function wholeNumber(text: string, option: string): number {
+  if (/^\d{1,9}$/.test(text)) return Number(text);
+  process.stderr.write(`model: ${option} wants a whole number, not '${text}'\n`);
+  process.exit(2);
+}
+
+const { values } = parseArgs({
+  args: process.argv.slice(2).filter((arg) => arg !== '--'),
+  options: {
+    seed: { type: 'string' },
+    runs: { type: 'string', default: String(DEFAULT_RUNS) },
+    path: { type: 'string' },
+  },
+});
+if (geteuid?.() !== 0) {
+  process.stderr.write('model: run it as root: it operates the disk as several users\n');
+  process.exit(2);
+}
+const seed = wholeNumber(values.seed ?? String(randomInt(2 ** 29)), '--seed');
+const numRuns = wholeNumber(values.runs, '--runs');
+const path = values.path;
+
+const counts: Counts = { operations: 0, restarts: 0, kills: 0, connectionsLost: 0 };
+const details = await withBench((bench) =>
+  fc.check(
+    fc.asyncProperty(randomSteps(MAX_STEPS), (steps) => runSequence(bench, steps, counts)),
+    { seed, numRuns, ...(path !== undefined && { path, endOnFailure: true }) },
+  ),
+);
+if (details.failed) {
+  const { errorInstance, counterexamplePath } = details;
+  const story = errorInstance instanceof Error ? errorInstance.message : String(errorInstance);
+  process.stdout.write(`${story}\n`);
+  process.stdout.write(`  again: pnpm model --seed ${seed} --path ${counterexamplePath ?? ''}\n`);
+}
+const sequences = details.numRuns;
+process.stdout.write(
+  `${JSON.stringify({ seed, sequences, ...counts, differences: details.failed ? 1 : 0 })}\n`,
+);
+process.exitCode = details.failed ? 1 : 0;

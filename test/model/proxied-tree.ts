@@ -1,0 +1,104 @@
+import { cp, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import {
+  connectNfs3,
+  type Filehandle,
+  Mountstat3,
+  type Nfs3Context,
+  type RemoteNfs3Service,
+} from '@rowfs/nfs3';
+import { createProxy, type Proxy, staticLocator } from '@rowfs/proxy';
+import { type Caller, ROOT } from './callers.ts';
+import { LossyLink } from './lossy-link.ts';
+
+/** Servers are asked again at once: a sequence has no time to lose. */
+const PROBE_MS = { first: 2, last: 20 };
+
+/**
+ * The whole stack as a client meets it: a client over TCP, a connection that can be lost, a proxy
+ * that can be restarted or killed, another such connection, and an image server.
+ */
+export class ProxiedTree {
+  readonly client: RemoteNfs3Service;
+  readonly root: Filehandle;
+  readonly link: LossyLink;
+  readonly lowerLink: LossyLink;
+  #proxy: Proxy;
+  #stateDirectory: string;
+  #starts = 0;
+
+  static async open(imagePort: number, directory: string): Promise<ProxiedTree> {
+    const lowerLink = await LossyLink.open(imagePort);
+    const stateDirectory = join(directory, 'state-0');
+    const proxy = await startProxy(lowerLink.port, stateDirectory);
+    const link = await LossyLink.open(proxy.address.port);
+    const client = connectNfs3({ host: '127.0.0.1', port: link.port, timeoutMs: 60_000 });
+    const mounted = await client.mount('/', contextOf(ROOT));
+    if (mounted.status !== Mountstat3.OK) throw new Error('the proxied tree cannot be mounted');
+    return new ProxiedTree(proxy, stateDirectory, client, mounted.handle, link, lowerLink);
+  }
+
+  private constructor(
+    proxy: Proxy,
+    stateDirectory: string,
+    client: RemoteNfs3Service,
+    root: Filehandle,
+    link: LossyLink,
+    lowerLink: LossyLink,
+  ) {
+    this.#proxy = proxy;
+    this.#stateDirectory = stateDirectory;
+    this.client = client;
+    this.root = Buffer.from(root);
+    this.link = link;
+    this.lowerLink = lowerLink;
+  }
+
+  /** Ends the proxy cleanly and starts it again. */
+  async restart(): Promise<void> {
+    await this.#proxy.close();
+    await this.#start();
+  }
+
+  /** What kill -9 leaves: the files as the operating system has them, nothing flushed. */
+  async kill(): Promise<void> {
+    this.#starts += 1;
+    const before = this.#stateDirectory;
+    this.#stateDirectory = `${before.slice(0, before.lastIndexOf('-'))}-${this.#starts}`;
+    await cp(before, this.#stateDirectory, {
+      recursive: true,
+      filter: (path) => !path.endsWith('/lock'),
+    });
+    await this.#proxy.close();
+    await rm(before, { recursive: true });
+    await this.#start();
+  }
+
+  async close(): Promise<void> {
+    await this.client.close();
+    await this.#proxy.close();
+    await this.link.close();
+    await this.lowerLink.close();
+  }
+
+  async #start(): Promise<void> {
+    this.#proxy = await startProxy(this.lowerLink.port, this.#stateDirectory);
+    this.link.targetPort = this.#proxy.address.port;
+  }
+}
+
+function startProxy(port: number, stateDirectory: string): Promise<Proxy> {
+  return createProxy({
+    locator: staticLocator([{ host: '127.0.0.1', port, export: '/' }]),
+    stateDirectory,
+    failover: { probeMs: PROBE_MS },
+  });
+}
+
+export function contextOf({ uid, gid, gids }: Caller): Nfs3Context {
+  return {
+    credential: { flavor: 'sys', stamp: 0, machinename: 'model', uid, gid, gids },
+    signal: new AbortController().signal,
+    peer: { address: '127.0.0.1', port: 0 },
+  };
+}
