@@ -9,6 +9,7 @@ const seen = (content: Buffer, change: Partial<SeenTree[string]> = {}): SeenTree
     type: 'file',
     mode: 0o644,
     nlink: 1,
+    mtime: 0,
     handle: '01',
     content: content.toString('base64'),
     ...change,

@@ -1,4 +1,5 @@
 import {
+  type CreateMode,
   DIRECTORY_MODE,
   FILE_MODE,
   isStable,
@@ -11,6 +12,8 @@ import {
 interface Expected {
   readonly type: SeenObject['type'];
   mode: number;
+  /** Known when it was set, and until something else sets it. */
+  mtime: number | undefined;
   /** Known once it was seen or acknowledged. */
   handle: string | undefined;
   target: string;
@@ -41,7 +44,8 @@ export class ExpectedTree {
     for (const [path, { type, mode, handle, content }] of sorted) {
       const bytes = Buffer.from(type === 'file' ? content : '', 'base64');
       const target = type === 'symlink' ? content : '';
-      const object = byHandle.get(handle) ?? { type, mode, handle, target, versions: [bytes] };
+      const known = { type, mode, mtime: undefined, handle, target, versions: [bytes] };
+      const object = byHandle.get(handle) ?? known;
       byHandle.set(handle, object);
       objects.set(path, object);
     }
@@ -88,6 +92,11 @@ export class ExpectedTree {
     this.#apply(operation, false);
   }
 
+  /** The process ended as it should: nothing is unstable any more. */
+  closed(): void {
+    for (const object of this.#objects.values()) object.versions = [latestOf(object)];
+  }
+
   /** What is wrong with a tree that was read back after a crash; nothing when nothing is. */
   differences(seen: SeenTree): string[] {
     const found: string[] = [];
@@ -106,7 +115,9 @@ export class ExpectedTree {
     const { path } = operation;
     switch (operation.kind) {
       case 'create':
-        return void this.#objects.set(path, made('file', FILE_MODE));
+        return void this.#objects.set(path, made('file', modeMade(operation.how)));
+      case 'empty':
+        return change(this.#get(path), acknowledged, () => new Uint8Array());
       case 'mkdir':
         return void this.#objects.set(path, made('directory', DIRECTORY_MODE));
       case 'fifo':
@@ -122,6 +133,9 @@ export class ExpectedTree {
         return void this.#objects.delete(path);
       case 'chmod':
         this.#get(path).mode = operation.mode;
+        return;
+      case 'utimes':
+        this.#get(path).mtime = operation.mtime;
         return;
       case 'commit': {
         const object = this.#get(path);
@@ -148,7 +162,7 @@ export class ExpectedTree {
   }
 
   #differencesAt(path: string, expected: Expected, seen: SeenObject): string[] {
-    const { type, mode, handle, target } = expected;
+    const { type, mode, mtime, handle, target } = expected;
     if (seen.type !== type) return [`${path} is a ${seen.type}, not a ${type}`];
     const found: string[] = [];
     const differ = (what: string, is: unknown, should: unknown): void => {
@@ -157,6 +171,7 @@ export class ExpectedTree {
     if (type !== 'symlink') differ('mode', seen.mode.toString(8), mode.toString(8));
     else differ('target', seen.content, target);
     if (handle !== undefined) differ('handle', seen.handle, handle);
+    if (mtime !== undefined) differ('mtime', seen.mtime, mtime);
     if (type !== 'file') return found;
     const names = [...this.#objects.values()].filter((object) => object === expected).length;
     differ('nlink', seen.nlink, names);
@@ -171,7 +186,13 @@ export class ExpectedTree {
 }
 
 function made(type: Expected['type'], mode: number, target = ''): Expected {
-  return { type, mode, handle: undefined, target, versions: [new Uint8Array()] };
+  const versions = [new Uint8Array()];
+  return { type, mode, mtime: undefined, handle: undefined, target, versions };
+}
+
+/** An exclusive CREATE carries no attributes: the client sets them next. */
+function modeMade(how: CreateMode): number {
+  return how === 'exclusive' ? 0 : FILE_MODE;
 }
 
 function latestOf({ versions }: Expected): Uint8Array {
@@ -180,6 +201,7 @@ function latestOf({ versions }: Expected): Uint8Array {
 
 /** Stable, it is so in whatever version survives; otherwise it is one more that may. */
 function change(object: Expected, stable: boolean, edit: (old: Uint8Array) => Uint8Array): void {
+  object.mtime = undefined;
   if (stable) object.versions = object.versions.map(edit);
   else object.versions.push(edit(latestOf(object)));
 }

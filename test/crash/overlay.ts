@@ -15,30 +15,30 @@ export interface Places {
 export const CLIENTS = ['client-0', 'client-1', 'client-2', 'client-3'] as const;
 
 export interface OpenOverlay {
-  /** In the order of {@link CLIENTS}. */
+  /** One for each directory that was asked for. */
   readonly clients: readonly TreeClient[];
   /** writeverf3, which is another one after each start. */
-  readonly verifier: string;
+  verifier(): string;
   close(): Promise<void>;
 }
 
-/** Opens the shadow over the image, as a proxy that starts. */
-export async function openOverlay({
-  lower: root,
-  shadow: directory,
-}: Places): Promise<OpenOverlay> {
+/** Opens the shadow over the image, as a proxy that starts, for clients of `directories`. */
+export async function openOverlay(
+  { lower: root, shadow: directory }: Places,
+  directories: readonly string[],
+): Promise<OpenOverlay> {
   const lower = await createLocalDirectory({ root, access: 'read-only' });
   const shadow = await openShadow({ directory, belongsTo: { appliance: 'crash' } });
   const service = stack(lower, redirectOnWrite(shadow));
   const clients: TreeClient[] = [];
-  for (const name of CLIENTS) {
+  for (const name of directories) {
     const mounted = await service.mount(`/${name}`, asRoot);
     if (mounted.status !== Mountstat3.OK) throw new Error(`/${name} cannot be mounted`);
     clients.push(new TreeClient(service, mounted.handle));
   }
   return {
     clients,
-    verifier: shadow.verifier.toString(16),
+    verifier: () => shadow.verifier.toString(16),
     async close() {
       await shadow.close();
       await lower.close();

@@ -3,30 +3,27 @@ import { join } from 'node:path';
 import { Random } from '../support/random.ts';
 import { whatIsLost } from './judge.ts';
 import { CLIENTS } from './overlay.ts';
-import { DiskBefore } from './power-cut.ts';
+import { DiskHistory, DiskImage } from './power-cut.ts';
 import { readShadow, readShadows } from './reader-process.ts';
 import { type RunResult, withPlaces } from './run.ts';
-import { type FileEvent, readSystemCalls, straceCommand } from './system-call-log.ts';
+import { type FileEvent, isLock, readSystemCalls, straceCommand } from './system-call-log.ts';
 import { type Acknowledgement, acknowledgementsIn, writeUntilKilled } from './writer-process.ts';
 
 const ACKNOWLEDGED = 120;
 const CUTS_PER_RUN = 24;
 
-/** Locks mean nothing after a start of the machine; lmdb makes its own anew. */
-const isLock = (path: string): boolean => path.startsWith('lock') || path === 'records/lock.mdb';
-
 /**
  * Power cuts: every system call of one writer is logged, and the disk is made anew as it would be
  * had the power gone at this or that call, with none or with any part of what was not synced.
  *
- * Taken for granted: a page of 4 KiB is written wholly or not at all, a disk that says that it has
- * flushed has, and the shadow itself was made before; a cut while it is being made is not tried.
+ * Taken for granted: a page of 4 KiB is written wholly or not at all, and a disk that says that it has
+ * flushed has.
  */
 export function powerCutRun(seed: number): Promise<RunResult> {
   const random = new Random(seed);
   return withPlaces(async ({ lower, shadow }, directory) => {
     const { trees: before } = await readShadow(lower, shadow, false);
-    const disk = new DiskBefore(shadow, isLock);
+    const disk = DiskImage.read(shadow, isLock);
     const seeds = CLIENTS.map(() => random.uint32());
     const log = join(directory, 'system-calls');
     const written = { killAfter: ACKNOWLEDGED, delayMs: 0, under: straceCommand(log) };
@@ -37,12 +34,13 @@ export function powerCutRun(seed: number): Promise<RunResult> {
       survivors: index % 2 === 0 ? ('none' as const) : ('any' as const),
       shadow: join(directory, `cut-${index}`),
     }));
+    const history = new DiskHistory(disk, events);
     for (const { at, survivors, shadow: target } of cuts) {
-      disk.writeAfterPowerCut(target, events, at, survivors, random);
+      history.diskAfterCrash(at, survivors, random).writeTo(target);
     }
-    const shadows = cuts.map((cut) => cut.shadow);
-    const seen = await readShadows({ lower, shadows, empty: true }, { rebooted: true });
-    await Promise.all(shadows.map((each) => rm(each, { recursive: true, force: true })));
+    const task = { lower, directories: CLIENTS, shadows: cuts, empty: true };
+    const seen = await readShadows(task, { rebooted: true });
+    await Promise.all(cuts.map((cut) => rm(cut.shadow, { recursive: true, force: true })));
     const lost = cuts.flatMap(({ at, survivors }, index) => {
       const after = seen[index] ?? 'it was not read';
       const story = { before, seeds, acknowledgements: acknowledgedBefore(at, events) };

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { Random } from '../support/random.ts';
-import { DiskBefore } from './power-cut.ts';
+import { DiskHistory, DiskImage } from './power-cut.ts';
 import { readSystemCalls } from './system-call-log.ts';
 
 const hex = (text: string): string => Buffer.from(text).toString('hex').replaceAll(/../g, '\\x$&');
@@ -35,10 +35,10 @@ async function diskAt(
   const source = join(directory, 'source');
   await mkdir(join(source, 'd'), { recursive: true });
   await writeFile(join(source, 'old'), 'before');
-  const disk = new DiskBefore(source, () => false);
+  const disk = DiskImage.read(source, () => false);
   const events = readSystemCalls(LOG, '/s', () => false);
   const target = join(directory, 'target');
-  disk.writeAfterPowerCut(target, events, line, 'none', new Random(1));
+  new DiskHistory(disk, events).diskAfterCrash(line, 'none', new Random(1)).writeTo(target);
   const made = join(target, 'd/new');
   return {
     old: readFileSync(join(target, 'old'), 'utf8'),

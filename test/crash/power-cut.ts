@@ -1,98 +1,140 @@
+import { createHash } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import type { Random } from '../support/random.ts';
+import { Disk, type Inode, type NameChange } from './disk.ts';
 import type { FileEvent, Span } from './system-call-log.ts';
 
 /**
- * What of the changes that were not synced is on the disk after a power cut: none, or, as disks and
- * file systems are free to do, any pages and names of them.
+ * What of the changes that were not synced is there after a crash: none; or, as disks and file systems
+ * are free to do when the power goes, any pages and names of them; or all, as after kill -9, which
+ * takes nothing from the operating system that it has been given.
  */
-export type Survivors = 'none' | 'any';
+export type Survivors = 'none' | 'any' | 'all';
 
 const PAGE_BYTES = 4096;
 
-type ContentEvent = Extract<FileEvent, { kind: 'write' | 'truncate' }>;
-type NameEvent = Extract<FileEvent, { kind: 'create' | 'unlink' }>;
+/** What is below a directory, by path: contents, or undefined for a directory. */
+export class DiskImage {
+  readonly #files: ReadonlyMap<string, Buffer | undefined>;
 
-/** A directory before a process wrote to it, everything in it being on stable storage. */
-export class DiskBefore {
-  readonly #directories: string[] = [];
-  readonly #files = new Map<string, Buffer>();
+  constructor(files: ReadonlyMap<string, Buffer | undefined>) {
+    this.#files = files;
+  }
 
-  constructor(directory: string, isIgnored: (path: string) => boolean) {
-    const entries = readdirSync(directory, { recursive: true, withFileTypes: true });
-    for (const entry of entries) {
+  static read(directory: string, isIgnored: (path: string) => boolean): DiskImage {
+    const files = new Map<string, Buffer | undefined>();
+    for (const entry of readdirSync(directory, { recursive: true, withFileTypes: true })) {
       const path = join(entry.parentPath, entry.name).slice(directory.length + 1);
-      if (entry.isDirectory()) this.#directories.push(path);
-      else if (!isIgnored(path)) this.#files.set(path, readFileSync(join(directory, path)));
+      if (entry.isDirectory()) files.set(path, undefined);
+      else if (!isIgnored(path)) files.set(path, readFileSync(join(directory, path)));
+    }
+    return new DiskImage(files);
+  }
+
+  /** Directories before what is in them. */
+  *entries(): Generator<[string, Buffer | undefined]> {
+    for (const path of [...this.#files.keys()].sort()) yield [path, this.#files.get(path)];
+  }
+
+  writeTo(target: string): void {
+    mkdirSync(target, { recursive: true });
+    for (const [path, contents] of this.entries()) {
+      if (contents === undefined) mkdirSync(join(target, path), { recursive: true });
+      else writeFileSync(join(target, path), contents, { mode: 0o600 });
     }
   }
 
-  /** Makes `target` what the disk holds when the power goes at line `at` of the log. */
-  writeAfterPowerCut(
-    target: string,
-    events: readonly FileEvent[],
-    at: number,
-    survivors: Survivors,
-    random: Random,
-  ): void {
-    for (const path of this.#directories) mkdirSync(join(target, path), { recursive: true });
-    const past = events.filter(({ begin }) => begin < at);
-    const cut = new Cut(past, at, survivors, random);
-    const paths = new Set(this.#files.keys());
-    for (const event of past) if (event.kind === 'create') paths.add(event.path);
-    for (const path of paths) {
-      const before = this.#files.get(path);
-      if (!cut.isThere(path, before !== undefined)) continue;
-      const contents = cut.contents(path, before ?? Buffer.alloc(0));
-      writeFileSync(join(target, path), contents, { mode: 0o600 });
+  /** The same for the same names and contents. */
+  digest(): string {
+    const hash = createHash('sha1');
+    for (const [path, contents] of this.entries()) {
+      hash.update(JSON.stringify([path, contents?.length ?? -1]));
+      if (contents !== undefined) hash.update(contents);
     }
+    return hash.digest('hex');
   }
 }
 
-class Cut {
-  readonly #events: readonly FileEvent[];
+/** What a process did to a disk whose contents were all on stable storage before. */
+export class DiskHistory {
+  readonly #disk: Disk;
+  readonly #changes: readonly NameChange[];
+  readonly #contents = new Map<Inode, ContentChange[]>();
+  readonly #syncs = new Map<Inode, Span[]>();
+
+  constructor(before: DiskImage, events: readonly FileEvent[]) {
+    this.#disk = Disk.of(before.entries());
+    const now = this.#disk.clone();
+    const changes: NameChange[] = [];
+    for (const event of events) {
+      if (event.kind === 'output') continue;
+      if (event.kind === 'write' || event.kind === 'truncate') {
+        append(this.#contents, now.at(event.path), event);
+      } else if (event.kind === 'sync') {
+        append(this.#syncs, now.at(event.path), event);
+      } else {
+        const change = now.change(event);
+        if (change === undefined) continue;
+        changes.push(change);
+        now.apply(change);
+      }
+    }
+    this.#changes = changes;
+  }
+
+  /** What the disk holds when the process or the power goes at line `at` of the log. */
+  diskAfterCrash(at: number, survivors: Survivors, random: Random): DiskImage {
+    const crash = new Crash(at, survivors, random, this.#syncs);
+    const disk = this.#disk.clone();
+    const refused = new Set<string>();
+    for (const change of this.#changes) {
+      if (change.begin >= at) continue;
+      const names = change.entries.map(({ directory, name }) => `${directory.id}/${name}`);
+      const survives =
+        change.entries.every(({ directory }) => crash.isSynced(change, directory)) ||
+        crash.survives();
+      // Changes of one name survive in order.
+      if (survives && !names.some((name) => refused.has(name))) disk.apply(change);
+      else for (const name of names) refused.add(name);
+    }
+    const files = new Map<string, Buffer | undefined>();
+    for (const [path, inode] of disk.paths()) {
+      const changes = this.#contents.get(inode) ?? [];
+      files.set(path, inode.isDirectory ? undefined : crash.contents(inode, changes));
+    }
+    return new DiskImage(files);
+  }
+}
+
+type ContentChange = Extract<FileEvent, { kind: 'write' | 'truncate' }>;
+
+class Crash {
   readonly #at: number;
   readonly #survivors: Survivors;
   readonly #random: Random;
-  readonly #syncs = new Map<string, { begin: number; end: number }[]>();
+  readonly #syncs: ReadonlyMap<Inode, readonly Span[]>;
 
-  constructor(events: readonly FileEvent[], at: number, survivors: Survivors, random: Random) {
-    this.#events = events;
+  constructor(
+    at: number,
+    survivors: Survivors,
+    random: Random,
+    syncs: ReadonlyMap<Inode, readonly Span[]>,
+  ) {
     this.#at = at;
     this.#survivors = survivors;
     this.#random = random;
-    for (const event of events) {
-      if (event.kind !== 'sync') continue;
-      this.#syncs.set(event.path, [...(this.#syncs.get(event.path) ?? []), event]);
-    }
+    this.#syncs = syncs;
   }
 
-  /** Names are durable once their directory is synced, and survive in order. */
-  isThere(path: string, before: boolean): boolean {
-    let isThere = before;
-    const changes = this.#events.filter(
-      (event): event is NameEvent =>
-        (event.kind === 'create' || event.kind === 'unlink') && event.path === path,
-    );
-    for (const event of changes) {
-      if (!this.#isSynced(event, dirname(path)) && !this.#survives()) break;
-      isThere = event.kind === 'create';
-    }
-    return isThere;
-  }
-
-  contents(path: string, before: Buffer): Buffer {
-    const changes = this.#events.filter(
-      (event): event is ContentEvent =>
-        (event.kind === 'write' || event.kind === 'truncate') && event.path === path,
-    );
-    let bytes: Buffer = Buffer.from(before);
-    for (const event of changes.toSorted((a, b) => a.end - b.end || a.begin - b.begin)) {
+  contents(inode: Inode, changes: readonly ContentChange[]): Buffer {
+    let bytes = inode.contents;
+    const past = changes.filter(({ begin }) => begin < this.#at);
+    for (const event of past.toSorted((a, b) => a.end - b.end || a.begin - b.begin)) {
       const synchronous = event.kind === 'write' && event.synchronous && event.end < this.#at;
-      const durable = synchronous || this.#isSynced(event, path);
+      const durable = synchronous || this.isSynced(event, inode);
       if (event.kind === 'truncate') {
-        if (durable || this.#survives()) bytes = withSize(bytes, event.size);
+        if (durable || this.survives()) bytes = withSize(bytes, event.size);
       } else {
         bytes = this.#written(bytes, event, durable);
       }
@@ -105,10 +147,10 @@ class Cut {
     { offset, data }: Extract<FileEvent, { kind: 'write' }>,
     durable: boolean,
   ): Buffer {
-    let bytes = before;
+    let bytes: Buffer = Buffer.from(before);
     for (let done = 0; done < data.length;) {
       const length = Math.min(data.length - done, PAGE_BYTES - ((offset + done) % PAGE_BYTES));
-      if (durable || this.#survives()) {
+      if (durable || this.survives()) {
         bytes = withSize(bytes, Math.max(bytes.length, offset + done + length));
         data.copy(bytes, offset + done, done, done + length);
       }
@@ -118,14 +160,22 @@ class Cut {
   }
 
   /** A sync that began after the change had ended, and ended before the power went. */
-  #isSynced({ end }: Span, path: string): boolean {
-    const syncs = this.#syncs.get(path) ?? [];
+  isSynced({ end }: Span, inode: Inode): boolean {
+    const syncs = this.#syncs.get(inode) ?? [];
     return syncs.some((sync) => sync.begin > end && sync.end < this.#at);
   }
 
-  #survives(): boolean {
-    return this.#survivors === 'any' && this.#random.below(2) === 0;
+  survives(): boolean {
+    if (this.#survivors === 'any') return this.#random.below(2) === 0;
+    return this.#survivors === 'all';
   }
+}
+
+function append<K, V>(map: Map<K, V[]>, key: K | undefined, value: V): void {
+  if (key === undefined) return;
+  const values = map.get(key);
+  if (values === undefined) map.set(key, [value]);
+  else values.push(value);
 }
 
 /** The same bytes, or a copy with zeros at its end or without what is too much. */

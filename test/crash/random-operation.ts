@@ -3,13 +3,14 @@ import type { Random } from '../support/random.ts';
 import type { ExpectedTree } from './expected-tree.ts';
 import type { Operation } from './operation.ts';
 
+const CREATE_MODES = ['guarded', 'unchecked', 'exclusive'] as const;
 const MAX_OBJECTS = 24;
 const MAX_FILE_BYTES = 48 * 1024;
 /** Contents are where most of the ordering rules are, so most operations change some. */
 const KINDS: readonly Operation['kind'][] = [
   ...['write', 'write', 'write', 'write', 'write', 'commit', 'truncate', 'chmod'],
   ...['create', 'create', 'mkdir', 'symlink', 'fifo', 'link', 'rename', 'rename'],
-  ...['remove', 'remove', 'rmdir'],
+  ...['remove', 'remove', 'rmdir', 'utimes', 'empty'],
 ] as Operation['kind'][];
 
 /** Draws an operation that must succeed on `tree`: the same one from the same seed and tree. */
@@ -22,7 +23,10 @@ export function randomOperation(tree: ExpectedTree, random: Random): Operation {
 
 function draw(kind: Operation['kind'], tree: ExpectedTree, random: Random): Operation | undefined {
   switch (kind) {
-    case 'create':
+    case 'create': {
+      const path = freePath(tree, random);
+      return path === undefined ? undefined : { kind, path, how: random.pick(CREATE_MODES) };
+    }
     case 'mkdir':
     case 'fifo': {
       const path = freePath(tree, random);
@@ -58,6 +62,8 @@ function draw(kind: Operation['kind'], tree: ExpectedTree, random: Random): Oper
       );
       return path === undefined ? undefined : { kind, path, mode: 0o700 | random.below(0o100) };
     }
+    case 'utimes':
+    case 'empty':
     case 'commit':
     case 'truncate':
     case 'write': {
@@ -68,12 +74,13 @@ function draw(kind: Operation['kind'], tree: ExpectedTree, random: Random): Oper
 }
 
 function drawContentChange(
-  kind: 'commit' | 'truncate' | 'write',
+  kind: 'utimes' | 'empty' | 'commit' | 'truncate' | 'write',
   path: string,
   tree: ExpectedTree,
   random: Random,
 ): Operation {
-  if (kind === 'commit') return { kind, path };
+  if (kind === 'commit' || kind === 'empty') return { kind, path };
+  if (kind === 'utimes') return { kind, path, mtime: random.below(2 ** 31) };
   if (kind === 'truncate') return { kind, path, size: random.below(MAX_FILE_BYTES) };
   // At the end, beyond it, over it or within: whole blocks and parts of them.
   const furthest = Math.min(tree.sizeOf(path) + 8192, MAX_FILE_BYTES);

@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
+import { CLIENTS } from './overlay.ts';
 import type { ReaderTask, Seen } from './reader.ts';
 
 const READER = fileURLToPath(new URL('reader.ts', import.meta.url));
@@ -25,7 +26,7 @@ export async function readShadows(
 /** @throws Error when it could not be opened or read. */
 export async function readShadow(lower: string, shadow: string, empty: boolean): Promise<Seen> {
   const [seen = 'nothing was read'] = await readShadows(
-    { lower, shadows: [shadow], empty },
+    { lower, directories: CLIENTS, shadows: [{ shadow }], empty },
     { rebooted: false },
   );
   if (typeof seen === 'string') throw new Error(seen);

@@ -4,41 +4,73 @@
  */
 import { dataFiles, openOverlay } from './overlay.ts';
 import type { SeenTree } from './operation.ts';
+import type { TreeClient } from './tree-client.ts';
 
 export interface ReaderTask {
   readonly lower: string;
-  readonly shadows: readonly string[];
+  /** The directories of the clients. */
+  readonly directories: readonly string[];
+  readonly shadows: readonly ShadowToRead[];
   readonly empty: boolean;
 }
 
+export interface ShadowToRead {
+  readonly shadow: string;
+  /** Files that an exclusive CREATE makes, in the first client's tree. */
+  readonly exclusive?: readonly string[];
+}
+
 export interface Seen {
-  /** In the order of the clients. */
+  /** In the order of the clients, as their root handles are. */
   readonly trees: readonly SeenTree[];
+  readonly roots: readonly string[];
   readonly verifier: string;
-  /** Sparse files that stay when every file is removed; none when nothing was removed. */
+  /** Handle of a file that was made after all was read. */
+  readonly newHandle: string | undefined;
+  /** Of the files that an exclusive CREATE makes, those that are there but do not answer to it again. */
+  readonly unclaimed: readonly string[];
+  /** Sparse files that belong to nothing; looked for when all was removed, or else none. */
   readonly leftBehind: readonly string[];
 }
 
-async function read(lower: string, shadow: string, empty: boolean): Promise<Seen> {
-  const overlay = await openOverlay({ lower, shadow });
-  const trees = await Promise.all(overlay.clients.map((client) => client.readTree()));
+async function read(task: ReaderTask, { shadow, exclusive = [] }: ShadowToRead): Promise<Seen> {
+  const { lower, directories, empty } = task;
+  const overlay = await openOverlay({ lower, shadow }, directories);
+  const { clients } = overlay;
+  const trees = await Promise.all(clients.map((client) => client.readTree()));
+  const [first] = clients;
+  const there = exclusive.filter((path) => trees[0]?.[path] !== undefined);
+  const unclaimed: string[] = [];
+  for (const path of there)
+    if (first && !(await first.isExclusivelyMade(path))) unclaimed.push(path);
+  let newHandle: string | undefined;
   if (empty) {
-    await Promise.all(
-      overlay.clients.map(async (client, index) => {
-        // The deepest first.
-        for (const [path, { type }] of Object.entries(trees[index] ?? {}).reverse()) {
-          await client.perform({ kind: type === 'directory' ? 'rmdir' : 'remove', path });
-        }
-      }),
-    );
+    const probe = { path: 'made-afterwards' } as const;
+    newHandle = await first?.perform({ kind: 'create', how: 'guarded', ...probe });
+    await first?.perform({ kind: 'remove', ...probe });
+    await Promise.all(clients.map((client, index) => removeAll(client, trees[index] ?? {})));
   }
   await overlay.close();
-  return { trees, verifier: overlay.verifier, leftBehind: empty ? dataFiles(shadow) : [] };
+  return {
+    trees,
+    roots: clients.map(({ rootHandle }) => rootHandle),
+    verifier: overlay.verifier(),
+    newHandle,
+    unclaimed,
+    leftBehind: empty ? dataFiles(shadow) : [],
+  };
 }
 
-const { lower, shadows, empty } = JSON.parse(process.argv[2] ?? '') as ReaderTask;
+async function removeAll(client: TreeClient, tree: SeenTree): Promise<void> {
+  // The deepest first.
+  for (const [path, { type }] of Object.entries(tree).reverse()) {
+    await client.perform({ kind: type === 'directory' ? 'rmdir' : 'remove', path });
+  }
+}
+
+const task = JSON.parse(process.argv[2] ?? '') as ReaderTask;
 const seen: (Seen | string)[] = [];
-for (const shadow of shadows) {
-  seen.push(await read(lower, shadow, empty).catch((error: unknown) => String(error)));
+for (const each of task.shadows) {
+  seen.push(await read(task, each).catch((error: unknown) => String(error)));
 }
 process.stdout.write(JSON.stringify(seen));

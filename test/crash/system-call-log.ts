@@ -3,6 +3,8 @@
  * down: the write log from which the disk after a power cut is made.
  */
 
+import { basename } from 'node:path';
+
 /** When a call began and ended, as lines of the log; Infinity for one that never ended. */
 export interface Span {
   readonly begin: number;
@@ -20,7 +22,9 @@ export type FileEvent = Span &
         readonly synchronous: boolean;
       }
     | { readonly kind: 'truncate'; readonly path: string; readonly size: number }
-    | { readonly kind: 'create' | 'unlink'; readonly path: string }
+    | { readonly kind: 'create'; readonly path: string; readonly directory: boolean }
+    | { readonly kind: 'unlink'; readonly path: string }
+    | { readonly kind: 'rename'; readonly path: string; readonly to: string }
     | { readonly kind: 'sync'; readonly path: string }
     | { readonly kind: 'output'; readonly text: string }
   );
@@ -45,13 +49,19 @@ export function straceCommand(logFile: string): [string, ...string[]] {
 
 const HANDLED = [
   ...['openat', 'lseek', 'write', 'writev', 'pwrite64', 'pwritev', 'ftruncate'],
-  ...['fsync', 'fdatasync', 'unlink'],
+  ...['fsync', 'fdatasync', 'unlink', 'mkdir', 'rmdir', 'rename'],
 ] as const;
 /** Calls that nobody makes here today; when somebody does, this file has to learn them. */
 const REFUSED = [
   ...['open', 'creat', 'truncate', 'fallocate', 'pwritev2', 'copy_file_range', 'sendfile'],
-  ...['unlinkat', 'rename', 'renameat', 'renameat2', 'link', 'linkat', 'mmap', 'io_uring_enter'],
+  ...['unlinkat', 'renameat', 'renameat2', 'link', 'linkat', 'mkdirat', 'mmap', 'msync'],
+  ...['io_uring_enter'],
 ] as const;
+
+/** Locks mean nothing after a crash: ours names a process that is gone, lmdb makes its own anew. */
+export function isLock(path: string): boolean {
+  return /^lock(?:\.|$)/.test(basename(path));
+}
 
 const STDOUT = 1;
 /** A killed call even says `) = ?` after it. */
@@ -150,8 +160,16 @@ class LogReader {
       case 'fsync':
       case 'fdatasync':
         return void this.#events.push({ kind: 'sync', path, ...span });
+      case 'mkdir':
+        return void this.#events.push({ kind: 'create', path, directory: true, ...span });
       case 'unlink':
+      case 'rmdir':
         return void this.#events.push({ kind: 'unlink', path, ...span });
+      case 'rename': {
+        const to = this.#inside((quoted[1] ?? '').toString('utf8'));
+        if (to === undefined) throw new Error(`${path} is renamed out of sight`);
+        return void this.#events.push({ kind: 'rename', path, to, ...span });
+      }
       case 'mmap':
         if (!rest.includes('PROT_WRITE') && !args.includes('PROT_WRITE')) return;
         throw new Error(`${path} is written through memory, which no log shows`);
@@ -168,10 +186,14 @@ class LogReader {
     if (path === undefined) return;
     if (/O_D?SYNC/.test(args)) this.#synchronous.add(key);
     if (args.includes('O_TRUNC')) this.#events.push({ kind: 'truncate', path, size: 0, ...span });
-    if (args.includes('O_CREAT')) this.#events.push({ kind: 'create', path, ...span });
+    if (args.includes('O_CREAT')) {
+      this.#events.push({ kind: 'create', path, directory: false, ...span });
+    }
   }
 
+  /** The directory itself is ''. */
   #inside(path: string): string | undefined {
+    if (path === this.#directory) return '';
     if (!path.startsWith(`${this.#directory}/`)) return undefined;
     const relative = path.slice(this.#directory.length + 1);
     return this.#isIgnored(relative) ? undefined : relative;

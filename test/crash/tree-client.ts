@@ -1,4 +1,6 @@
 import {
+  type Createhow3,
+  type CreateResult,
   type Fattr3,
   type Filehandle,
   Ftype3,
@@ -8,10 +10,12 @@ import {
   Nfsstat3,
   nfsstat3Name,
   pathNames,
+  type Sattr3,
   UNCHANGED,
   walk,
 } from '@rowfs/nfs3';
 import {
+  createVerifier,
   DIRECTORY_MODE,
   FILE_MODE,
   nameOf,
@@ -56,7 +60,11 @@ export class TreeClient {
     const where = { dir: await this.#handle(parentOf(path)), name: nameOf(path) };
     switch (operation.kind) {
       case 'create': {
-        const how = { mode: 'guarded', objAttributes: { ...UNCHANGED, mode: FILE_MODE } } as const;
+        const objAttributes = { ...UNCHANGED, mode: FILE_MODE };
+        const how: Createhow3 =
+          operation.how === 'exclusive'
+            ? { mode: 'exclusive', verf: createVerifier(path) }
+            : { mode: operation.how, objAttributes };
         return hex(ok(operation, await service.create({ where, how }, asRoot)).obj);
       }
       case 'mkdir': {
@@ -91,7 +99,12 @@ export class TreeClient {
       case 'rmdir':
         ok(operation, await service.rmdir({ object: where }, asRoot));
         return undefined;
+      case 'empty': {
+        const how = { mode: 'unchecked', objAttributes: { ...UNCHANGED, size: 0 } } as const;
+        return hex(ok(operation, await service.create({ where, how }, asRoot)).obj);
+      }
       case 'chmod':
+      case 'utimes':
       case 'truncate':
       case 'write':
       case 'commit':
@@ -100,7 +113,7 @@ export class TreeClient {
   }
 
   async #changeObject(
-    operation: Extract<Operation, { kind: 'chmod' | 'truncate' | 'write' | 'commit' }>,
+    operation: Extract<Operation, { kind: 'chmod' | 'utimes' | 'truncate' | 'write' | 'commit' }>,
   ): Promise<string | undefined> {
     const service = this.#service;
     const object = await this.#handle(operation.path);
@@ -111,12 +124,24 @@ export class TreeClient {
       const data = [Buffer.alloc(count, fill)];
       ok(operation, await service.write({ file: object, offset, count, stable, data }, asRoot));
     } else {
-      const change =
-        operation.kind === 'chmod' ? { mode: operation.mode } : { size: operation.size };
-      const newAttributes = { ...UNCHANGED, ...change };
+      const newAttributes = { ...UNCHANGED, ...attributesOf(operation) };
       ok(operation, await service.setattr({ object, newAttributes, guard: undefined }, asRoot));
     }
     return hex(object);
+  }
+
+  get rootHandle(): string {
+    return Buffer.from(this.#root).toString('hex');
+  }
+
+  /** Whether a file that an exclusive CREATE made answers to the same CREATE again, and to no other. */
+  async isExclusivelyMade(path: string): Promise<boolean> {
+    const where = { dir: await this.#handle(parentOf(path)), name: nameOf(path) };
+    const create = (verf: bigint): Promise<CreateResult> =>
+      this.#service.create({ where, how: { mode: 'exclusive', verf } }, asRoot);
+    const again = await create(createVerifier(path));
+    const other = await create(createVerifier(path) + 1n);
+    return again.status === Nfsstat3.OK && other.status === Nfsstat3.EXIST;
   }
 
   /** Everything below the root, contents included. */
@@ -138,9 +163,11 @@ export class TreeClient {
       const { attributes } = got;
       const type = TYPES.get(attributes.type);
       if (type === undefined) throw new Error(`${path} is of a type that was never made`);
-      const { mode, nlink } = attributes;
+      const { nlink, mtime } = attributes;
       const content = await this.#contentOf(found.object, attributes);
-      tree[path] = { type, mode: mode & 0o7777, nlink, handle: hex(found.object) ?? '', content };
+      const mode = attributes.mode & 0o7777;
+      const handle = hex(found.object) ?? '';
+      tree[path] = { type, mode, nlink, mtime: mtime.seconds, handle, content };
       if (type === 'directory') await this.#readDirectory(found.object, `${path}/`, tree);
     }
   }
@@ -159,6 +186,19 @@ export class TreeClient {
 
   async #handle(path: string): Promise<Filehandle> {
     return ok(path, await walk(this.#service, this.#root, pathNames(path), asRoot)).object;
+  }
+}
+
+function attributesOf(
+  operation: Extract<Operation, { kind: 'chmod' | 'utimes' | 'truncate' }>,
+): Partial<Sattr3> {
+  switch (operation.kind) {
+    case 'chmod':
+      return { mode: operation.mode };
+    case 'utimes':
+      return { mtime: { seconds: operation.mtime, nseconds: 0 } };
+    case 'truncate':
+      return { size: operation.size };
   }
 }
 

@@ -5,7 +5,7 @@
 import { writeSync } from 'node:fs';
 import { Random } from '../support/random.ts';
 import { ExpectedTree } from './expected-tree.ts';
-import { openOverlay, type Places } from './overlay.ts';
+import { CLIENTS, openOverlay, type Places } from './overlay.ts';
 import { randomOperation } from './random-operation.ts';
 
 export interface WriterTask extends Places {
@@ -15,7 +15,7 @@ export interface WriterTask extends Places {
 
 const STDOUT = 1;
 const task = JSON.parse(process.argv[2] ?? '') as WriterTask;
-const { clients } = await openOverlay(task);
+const { clients } = await openOverlay(task, CLIENTS);
 await Promise.all(
   clients.map(async (client, index) => {
     const tree = ExpectedTree.of(await client.readTree());
