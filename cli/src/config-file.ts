@@ -3,14 +3,20 @@ import type { Command, Option } from 'commander';
 import { parse as parseYaml } from 'yaml';
 import { z } from 'zod';
 import { CliError, lineOf } from './errors.ts';
-import { parseOptionValue } from './options.ts';
+import { commandPath, parseOptionValue } from './options.ts';
 
 const scalar = z.union([z.string(), z.number(), z.boolean()]);
 const value = z.union([scalar, z.array(scalar)]);
-const configSchema = z.record(z.string(), z.union([value, z.record(z.string(), value)]));
+type Value = z.infer<typeof value>;
 
 /** Options of every command by their long name; an object below a command's name holds its own. */
-export type ConfigFile = z.infer<typeof configSchema>;
+export interface ConfigFile {
+  readonly [name: string]: Value | ConfigFile;
+}
+const configSchema: z.ZodType<ConfigFile> = z.record(
+  z.string(),
+  z.union([value, z.lazy(() => configSchema)]),
+);
 
 /**
  * Reads a YAML config file. A file that is not there counts as empty when nobody asked for it.
@@ -45,30 +51,48 @@ export function applyConfigFile(
   path: string,
   asked: boolean,
 ): void {
-  const config = readConfigFile(path, asked);
+  applySection(program, command, readConfigFile(path, asked), path);
+}
+
+function applySection(owner: Command, command: Command, config: ConfigFile, path: string): void {
   for (const [name, entry] of Object.entries(config)) {
-    const section = program.commands.find((each) => each.name() === name);
+    const section = owner.commands.find((each) => each.name() === name);
     if (section === undefined) {
+      if (isSection(entry)) throw noOption(command, name, path);
       applyValue(command, name, entry, path);
-    } else if (typeof entry !== 'object' || Array.isArray(entry)) {
+    } else if (!isSection(entry)) {
       throw new CliError('BAD_CONFIG', `${path}: '${name}' is a command; put its options below it`);
-    } else if (section === command) {
-      for (const [option, each] of Object.entries(entry)) applyValue(command, option, each, path);
+    } else if (section === command || isWithin(section, command)) {
+      applySection(section, command, entry, path);
     }
   }
 }
 
-function applyValue(command: Command, name: string, entry: ConfigFile[string], path: string): void {
+function isSection(entry: Value | ConfigFile): entry is ConfigFile {
+  return typeof entry === 'object' && !Array.isArray(entry);
+}
+
+/** Whether `command` is one of the commands below `outer`, such as `build` below `image`. */
+function isWithin(outer: Command, command: Command): boolean {
+  return command.parent !== null && (command.parent === outer || isWithin(outer, command.parent));
+}
+
+function applyValue(command: Command, name: string, entry: Value, path: string): void {
   const option = command.options.find((each) => each.long === `--${name}`);
-  if (option === undefined || (typeof entry === 'object' && !Array.isArray(entry))) {
-    throw new CliError('BAD_CONFIG', `${path}: '${name}' is no option of '${command.name()}'`);
-  }
+  if (option === undefined) throw noOption(command, name, path);
   const source = command.getOptionValueSource(option.attributeName());
   if (source !== undefined && source !== 'default') return;
   command.setOptionValueWithSource(option.attributeName(), parsed(option, entry, path), 'config');
 }
 
-function parsed(option: Option, entry: z.infer<typeof value>, path: string): unknown {
+function noOption(command: Command, name: string, path: string): CliError {
+  return new CliError(
+    'BAD_CONFIG',
+    `${path}: '${name}' is no option of '${commandPath(command).join(' ')}'`,
+  );
+}
+
+function parsed(option: Option, entry: Value, path: string): unknown {
   // A flag, or an option that is also meant without a value.
   if (typeof entry === 'boolean' && !option.required) return entry;
   try {

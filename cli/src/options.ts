@@ -16,6 +16,16 @@ export interface CommonOptions {
   readonly json: boolean;
 }
 
+/** The commands of a program that do something: `image build`, but not `image`. */
+export function leafCommands(command: Command): Command[] {
+  return command.commands.length === 0 ? [command] : command.commands.flatMap(leafCommands);
+}
+
+/** The words after `rowfs` that name the command. */
+export function commandPath(command: Command): string[] {
+  return command.parent === null ? [] : [...commandPath(command.parent), command.name()];
+}
+
 const COMMON_OPTIONS = 'Options of every command:';
 
 export function addCommonOptions(command: Command): void {
@@ -33,9 +43,8 @@ export function addCommonOptions(command: Command): void {
     new Option('--json', 'print JSON for scripts').default(false),
   ];
   // The environment's names for a command's own options bear the command's name.
-  for (const option of command.options) {
-    takeFromEnvironment(command, option, `ROWFS_${shout(command.name())}`);
-  }
+  const name = shout(commandPath(command).join('-'));
+  for (const option of command.options) takeFromEnvironment(command, option, `ROWFS_${name}`);
   for (const option of options) {
     command.addOption(option.helpGroup(COMMON_OPTIONS));
     takeFromEnvironment(command, option, 'ROWFS');

@@ -3,7 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { addCommands } from './commands/table.ts';
 import { applyConfigFile } from './config-file.ts';
 import { codeOf, lineOf } from './errors.ts';
-import { addCommonOptions, type CommonOptions } from './options.ts';
+import { addCommonOptions, type CommonOptions, leafCommands } from './options.ts';
 
 const { version } = JSON.parse(
   readFileSync(new URL('../package.json', import.meta.url), 'utf8'),
@@ -18,7 +18,7 @@ export function createProgram(): Command {
     .enablePositionalOptions()
     .exitOverride();
   addCommands(program);
-  for (const command of program.commands) addCommonOptions(command);
+  for (const command of leafCommands(program)) addCommonOptions(command);
   program.addHelpText(
     'after',
     `

@@ -66,18 +66,24 @@ describe('the documents', () => {
 
     it(`${path}: commands and options exist`, () => {
       for (const line of codeOf(text).flatMap((code) => code.split(SEPARATOR))) {
-        const words = /\browfs ([a-z]+)\b(.*)/.exec(line);
-        if (words === null) continue;
-        const [, name = '', rest = ''] = words;
-        const command = createProgram().commands.find((each) => each.name() === name);
-        assert.ok(command !== undefined, `rowfs ${name}`);
-        for (const [option] of rest.matchAll(/--[a-z][a-z-]*/g)) {
-          assert.ok(optionsOf(command).includes(option), `rowfs ${name} ${option}`);
+        const words = /\browfs ([a-z].*)/.exec(line)?.[1]?.split(/\s+/);
+        if (words === undefined) continue;
+        const command = commandOf(createProgram(), words);
+        assert.ok(command !== undefined, line);
+        for (const [option] of words.join(' ').matchAll(/--[a-z][a-z-]*/g)) {
+          assert.ok(optionsOf(command).includes(option), `${option} in ${line}`);
         }
       }
     });
   }
 });
+
+/** The command that the words name: `image build` is below `image`. */
+function commandOf(program: Command, [name, ...others]: readonly string[]): Command | undefined {
+  const command = program.commands.find((each) => each.name() === name);
+  if (command === undefined || command.commands.length === 0) return command;
+  return commandOf(command, others) ?? command;
+}
 
 function optionsOf(command: Command): string[] {
   return [...command.options.map((option) => option.long ?? ''), '--help'];
