@@ -7,6 +7,8 @@ export interface BenchRow {
   readonly ratio: number;
   /** The ratio to reach; absent for a row that is shown for information. */
   readonly target?: number;
+  /** The target is not to be exceeded: a cost, and no speed. */
+  readonly isCeiling?: true;
   readonly met?: boolean;
 }
 
@@ -67,12 +69,27 @@ export function compareRounds(
   };
 }
 
+/** A row of what something costs, measured once, beside what it may be compared with. */
+export function costRow(
+  name: string,
+  unit: string,
+  { ours, peer }: { readonly ours: number; readonly peer: number },
+  ceiling?: number,
+): BenchRow {
+  const ratio = ours / peer;
+  if (ceiling === undefined) return { name, unit, ours, peer, ratio };
+  return { name, unit, ours, peer, ratio, target: ceiling, isCeiling: true, met: ratio <= ceiling };
+}
+
+/** Above 1 when the row is better than its target. */
+function margin({ ratio, target = 1, isCeiling }: BenchRow): number {
+  return isCeiling === true ? target / ratio : ratio / target;
+}
+
 /** Sums rows up as the case's result: its worst row against its target. */
 export function summarize(name: string, rows: readonly BenchRow[]): BenchResult {
   const judged = rows.filter((row) => row.target !== undefined);
-  const worst = judged.reduce((a, b) =>
-    a.ratio / (a.target ?? 1) <= b.ratio / (b.target ?? 1) ? a : b,
-  );
+  const worst = judged.reduce((a, b) => (margin(a) <= margin(b) ? a : b));
   const { unit, ours, peer, ratio, target = 1 } = worst;
   const met = judged.every((row) => row.met);
   return { case: name, unit, ours, peer, ratio, target, met, rows };

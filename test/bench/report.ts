@@ -31,7 +31,8 @@ export async function keepResult(result: BenchResult): Promise<void> {
 function render(all: readonly Kept[]): string {
   const sections = all.map((result) => {
     const rows = result.rows.map((row) => {
-      const target = row.target === undefined ? '' : `${row.target}x`;
+      const limit = row.isCeiling === true ? 'at most ' : '';
+      const target = row.target === undefined ? '' : `${limit}${row.target}x`;
       const met = row.met === undefined ? '' : row.met ? 'yes' : '**no**';
       return `| ${row.name} | ${amount(row.ours)} ${row.unit} | ${amount(row.peer)} ${row.unit} | ${row.ratio.toFixed(2)}x | ${target} | ${met} |`;
     });
