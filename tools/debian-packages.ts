@@ -35,6 +35,28 @@ export const debianCapabilities = {
     proof: ['qemu-system-x86_64', '--version'],
     needsRoot: false,
   },
+  'network-boot': {
+    purpose: 'a machine that boots over the network (iPXE)',
+    packages: ['qemu-system-x86', 'seabios', 'ipxe-qemu'],
+    proof: ['sh', '-c', 'qemu-system-x86_64 --version && ls /usr/lib/ipxe/qemu/pxe-virtio.rom'],
+    needsRoot: false,
+  },
+  'network-namespace': {
+    purpose: 'a network of its own, with a portmapper on port 111',
+    packages: ['util-linux', 'iproute2'],
+    proof: ['unshare', '--user', '--map-root-user', '--net', 'ip', 'link', 'set', 'lo', 'up'],
+    needsRoot: false,
+  },
+  'nfs-tools': {
+    purpose: "clients of MOUNT and the portmapper (showmount, rpcinfo), and QEMU's NFS driver",
+    packages: ['nfs-common', 'rpcbind', 'qemu-utils', 'qemu-block-extra', 'libnfs-utils'],
+    proof: [
+      'sh',
+      '-c',
+      'ls /usr/sbin/showmount /usr/sbin/rpcinfo /usr/lib/*/qemu/block-nfs.so && command -v nfs-cat',
+    ],
+    needsRoot: false,
+  },
   strace: {
     purpose: 'a log of every system call, from which power cuts are made',
     packages: ['strace'],

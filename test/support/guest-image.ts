@@ -23,6 +23,8 @@ const PACKAGES = [
   'libselinux1',
   'libpcre2-8-0',
   'diffutils',
+  'klibc-utils',
+  'libklibc',
 ] as const;
 
 const KERNEL_MODULES = [

@@ -19,6 +19,10 @@ export type GuestOptions = {
   readonly cpus?: number;
   /** Raw disk images: /dev/vda, /dev/vdb ... in the guest. */
   readonly disks?: readonly string[];
+  /** What goes before the command, as to run it in another namespace. */
+  readonly enter?: readonly string[];
+  /** A URL that iPXE boots from the network card, instead of the image's kernel being given. */
+  readonly netboot?: string;
 };
 
 export type StepResult = {
@@ -53,7 +57,7 @@ export class GuestError extends Error {
   }
 }
 
-const HOST_SEEN_BY_GUEST = '10.0.2.2';
+export const HOST_SEEN_BY_GUEST = '10.0.2.2';
 const BOOT_TIMEOUT_MS = 120_000;
 const BOOT_ATTEMPTS = 3;
 
@@ -70,26 +74,26 @@ export async function bootGuest(options: GuestOptions): Promise<Guest> {
 }
 
 async function bootOnce(options: GuestOptions, attempt: number): Promise<Guest> {
-  const { image, directory, name = 'guest', memoryMiB = 256, cpus = 1, disks = [] } = options;
+  const { directory, name = 'guest', memoryMiB = 256, cpus = 1, disks = [] } = options;
   // A Unix socket's path may have 107 bytes: keep what we add to the directory short.
   const socketPath = join(directory, `${name}.sock`);
   const server = createServer();
   server.listen(socketPath);
   await once(server, 'listening');
+  const [command, ...before] = [...(options.enter ?? []), 'qemu-system-x86_64'];
   const machine = await startProcess(
-    'qemu-system-x86_64',
+    command,
     [
+      ...before,
       ...['-nodefaults', '-no-user-config', '-display', 'none', '-no-reboot'],
       ...['-machine', 'pc,graphics=off', '-accel', 'tcg,thread=multi', '-cpu', 'qemu64'],
       ...['-smp', String(cpus), '-m', String(memoryMiB), '-serial', 'stdio'],
-      // No option ROM: the kernel is given, nothing boots from the network card.
-      ...['-netdev', 'user,id=net0', '-device', 'virtio-net-pci,netdev=net0,romfile='],
+      ...bootArguments(options),
       ...['-object', 'rng-random,id=rng0,filename=/dev/urandom'],
       ...['-device', 'virtio-rng-pci,rng=rng0', '-device', 'virtio-serial-pci'],
       ...['-chardev', `socket,id=steps,path=${socketPath}`],
       ...['-device', 'virtserialport,chardev=steps,name=rowfs.steps'],
       ...disks.flatMap((file) => ['-drive', `file=${file},format=raw,if=virtio`]),
-      ...['-kernel', image.kernel, '-initrd', image.initrd, '-append', KERNEL_COMMAND_LINE],
     ],
     { name: `QEMU (${name})`, logFile: join(directory, `${name}-${attempt}.console.log`) },
   );
@@ -103,8 +107,20 @@ async function bootOnce(options: GuestOptions, attempt: number): Promise<Guest> 
   }
 }
 
+function bootArguments({ image, netboot }: GuestOptions): string[] {
+  const card = 'virtio-net-pci,netdev=net0';
+  if (netboot !== undefined) {
+    return ['-netdev', `user,id=net0,bootfile=${netboot}`, '-device', card, '-boot', 'n'];
+  }
+  return [
+    // No option ROM: the kernel is given, nothing boots from the network card.
+    ...['-netdev', 'user,id=net0', '-device', `${card},romfile=`],
+    ...['-kernel', image.kernel, '-initrd', image.initrd, '-append', KERNEL_COMMAND_LINE],
+  ];
+}
+
 // cryptomgr.notests and mitigations=off save seconds under emulation and change nothing under test.
-const KERNEL_COMMAND_LINE = [
+export const KERNEL_COMMAND_LINE = [
   'console=ttyS0 quiet panic=-1 net.ifnames=0 mitigations=off cryptomgr.notests=1',
   'random.trust_cpu=on tsc=reliable',
 ].join(' ');

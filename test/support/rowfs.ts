@@ -14,6 +14,8 @@ export type RowfsOptions = {
   /** Multiaddrs of registry nodes. */
   readonly registry?: readonly string[];
   readonly env?: NodeJS.ProcessEnv;
+  /** What goes before the command, as to run it in another namespace. */
+  readonly enter?: readonly string[];
 };
 
 /** How a command that ends by itself ended. */
@@ -77,9 +79,10 @@ export async function startRowfs<Ready>(
   options: RowfsOptions,
 ): Promise<RowfsDaemon<Ready>> {
   const name = `rowfs-${args[0] ?? ''}-${options.owner}`;
+  const [command, ...before] = [...(options.enter ?? []), process.execPath];
   const child = await startProcess(
-    process.execPath,
-    [main, ...args, '--json', ...commonArguments(options)],
+    command,
+    [...before, main, ...args, '--json', ...commonArguments(options)],
     { name, logFile: join(options.directory, `${name}.log`) },
   );
   const [line] = await child.waitForLine(/^\{(?!"level").*\}$/m);

@@ -36,9 +36,11 @@ export function createPortmapper(mappings: readonly PortMapping[]): RpcProgram {
     async call(args) {
       const { program, version, protocol } = readMapping(args);
       args.end();
-      const found = mappings.find(
-        (m) => m.program === program && m.version === version && PROTOCOLS[m.protocol] === protocol,
+      const served = mappings.filter(
+        (m) => m.program === program && PROTOCOLS[m.protocol] === protocol,
       );
+      // As rpcbind does: of another version the program itself says which ones it has.
+      const found = served.find((m) => m.version === version) ?? served[0];
       return (results) => results.uint32(found?.port ?? NO_PORT);
     },
   };
