@@ -192,10 +192,12 @@ export class Decision {
     if (known === undefined) return stale();
     if (known.node !== undefined) return known.node;
     const attributes = this.facts.attributes(object.lower);
+    const { mode, nlink, uid, gid, size, mtime } = attributes;
     const node: Node = {
       ...attributes,
       id: this.#shadow.newId(),
       lower: object.lower,
+      origin: { mode, nlink, uid, gid, size, mtime },
       lowerLimit: attributes.type === Ftype3.REG ? attributes.size : 0,
       parent: 0,
       children: 0,
@@ -230,6 +232,7 @@ export class Decision {
       mtime: now,
       ctime: now,
       lower: undefined,
+      origin: undefined,
       lowerLimit: 0,
       children: 0,
     };

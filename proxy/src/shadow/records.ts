@@ -26,6 +26,16 @@ import { ShadowError } from './shadow-error.ts';
  * All integers are big-endian. Entries sort by position, so a page of READDIR is one range.
  */
 
+/** What an object of the lower was before it was changed here: what the change is told from. */
+export interface Origin {
+  readonly mode: number;
+  readonly nlink: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly size: number;
+  readonly mtime: Nfstime3;
+}
+
 /** An object that was created or changed here: its attributes are all in the node. */
 export interface Node {
   readonly id: number;
@@ -43,6 +53,8 @@ export interface Node {
   readonly ctime: Nfstime3;
   /** The object of the lower that this was, by its handle there; undefined when born here. */
   readonly lower: Filehandle | undefined;
+  /** Undefined when born here, as `lower` is. */
+  readonly origin: Origin | undefined;
   /** How many bytes of the lower's data still show: cut by truncation, never grown again. */
   readonly lowerLimit: number;
   /** Directories: node id of the parent when it is not the one that the lower tells, else 0. */
@@ -139,18 +151,21 @@ export function decodeEntry(bytes: Buffer): Entry {
 }
 
 /*
- * A node, format 1: format:1 type:1 flags:1 (1 has lower, 2 has verf) lower length:1 mode:4 nlink:4
+ * A node, format 2: format:1 type:1 flags:1 (1 has lower, 2 has verf) lower length:1 mode:4 nlink:4
  * uid:4 gid:4 size:8 used:8 rdev:4+4 fileid:8 atime:4+4 mtime:4+4 ctime:4+4 lowerLimit:8 parent:6
- * children:6 verf:8 lower handle, symlink text to the end. Sizes are IEEE doubles, exact to 2^53.
+ * children:6 verf:8; with a lower its origin, mode:4 nlink:4 uid:4 gid:4 size:8 mtime:4+4, and its handle;
+ * symlink text to the end. Sizes are IEEE doubles, exact to 2^53.
  */
-const NODE_FORMAT = 1;
+const NODE_FORMAT = 2;
 const HAS_LOWER = 1;
 const HAS_VERF = 2;
 const FIXED_BYTES = 104;
+const ORIGIN_BYTES = 32;
 
 export function encodeNode(node: Node): Buffer {
   const lowerLength = node.lower?.length ?? 0;
-  const bytes = Buffer.allocUnsafe(FIXED_BYTES + lowerLength + node.target.length);
+  const lowerAt = FIXED_BYTES + (node.origin === undefined ? 0 : ORIGIN_BYTES);
+  const bytes = Buffer.allocUnsafe(lowerAt + lowerLength + node.target.length);
   bytes[0] = NODE_FORMAT;
   bytes[1] = node.type;
   bytes[2] = (node.lower === undefined ? 0 : HAS_LOWER) | (node.verf === undefined ? 0 : HAS_VERF);
@@ -171,18 +186,22 @@ export function encodeNode(node: Node): Buffer {
   bytes.writeUIntBE(node.parent, 84, ID_BYTES);
   bytes.writeUIntBE(node.children, 90, ID_BYTES);
   bytes.writeBigUInt64BE(node.verf ?? 0n, 96);
-  if (node.lower !== undefined) bytes.set(node.lower, FIXED_BYTES);
-  bytes.write(node.target, FIXED_BYTES + lowerLength, 'latin1');
+  if (node.origin !== undefined) writeOrigin(bytes, node.origin);
+  if (node.lower !== undefined) bytes.set(node.lower, lowerAt);
+  bytes.write(node.target, lowerAt + lowerLength, 'latin1');
   return bytes;
 }
 
 /** @throws ShadowError SHADOW_CORRUPT for a format that this version does not know. */
 export function decodeNode(id: number, bytes: Buffer): Node {
   if (bytes[0] !== NODE_FORMAT || bytes.length < FIXED_BYTES) {
-    throw new ShadowError('SHADOW_CORRUPT', `node ${id} of the shadow is not in a known format`);
+    throw unknownFormat(id);
   }
   const flags = bytes.readUInt8(2);
-  const lowerEnd = FIXED_BYTES + bytes.readUInt8(3);
+  const hasLower = (flags & HAS_LOWER) !== 0;
+  const lowerAt = FIXED_BYTES + (hasLower ? ORIGIN_BYTES : 0);
+  const lowerEnd = lowerAt + bytes.readUInt8(3);
+  if (bytes.length < lowerEnd) throw unknownFormat(id);
   return {
     id,
     type: bytes.readUInt8(1) as Ftype3,
@@ -197,12 +216,37 @@ export function decodeNode(id: number, bytes: Buffer): Node {
     atime: readTime(bytes, 52),
     mtime: readTime(bytes, 60),
     ctime: readTime(bytes, 68),
-    lower: (flags & HAS_LOWER) === 0 ? undefined : bytes.subarray(FIXED_BYTES, lowerEnd),
+    lower: hasLower ? bytes.subarray(lowerAt, lowerEnd) : undefined,
+    origin: hasLower ? readOrigin(bytes) : undefined,
     lowerLimit: bytes.readDoubleBE(76),
     parent: bytes.readUIntBE(84, ID_BYTES),
     children: bytes.readUIntBE(90, ID_BYTES),
     target: bytes.toString('latin1', lowerEnd),
     verf: (flags & HAS_VERF) === 0 ? undefined : bytes.readBigUInt64BE(96),
+  };
+}
+
+function unknownFormat(id: number): ShadowError {
+  return new ShadowError('SHADOW_CORRUPT', `node ${id} of the shadow is not in a known format`);
+}
+
+function writeOrigin(bytes: Buffer, origin: Origin): void {
+  bytes.writeUInt32BE(origin.mode, FIXED_BYTES);
+  bytes.writeUInt32BE(origin.nlink, FIXED_BYTES + 4);
+  bytes.writeUInt32BE(origin.uid, FIXED_BYTES + 8);
+  bytes.writeUInt32BE(origin.gid, FIXED_BYTES + 12);
+  bytes.writeDoubleBE(origin.size, FIXED_BYTES + 16);
+  writeTime(bytes, origin.mtime, FIXED_BYTES + 24);
+}
+
+function readOrigin(bytes: Buffer): Origin {
+  return {
+    mode: bytes.readUInt32BE(FIXED_BYTES),
+    nlink: bytes.readUInt32BE(FIXED_BYTES + 4),
+    uid: bytes.readUInt32BE(FIXED_BYTES + 8),
+    gid: bytes.readUInt32BE(FIXED_BYTES + 12),
+    size: bytes.readDoubleBE(FIXED_BYTES + 16),
+    mtime: readTime(bytes, FIXED_BYTES + 24),
   };
 }
 
