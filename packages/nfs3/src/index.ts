@@ -99,6 +99,8 @@ export {
   mayRead,
   mayUnlink,
   mayWrite,
+  ModeBits,
+  modeBitsOf,
 } from './permissions.ts';
 export {
   type LatencySummary,

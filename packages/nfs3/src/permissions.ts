@@ -3,9 +3,9 @@ import { Access3, type Fattr3, Ftype3 } from './types.ts';
 
 /** Who a caller without AUTH_SYS is: nobody. */
 export const NOBODY = 65534;
-const READ = 4;
-const WRITE = 2;
-const EXECUTE = 1;
+/** The bits of one class (owner, group, others) of a mode. */
+export const ModeBits = { READ: 4, WRITE: 2, EXECUTE: 1 } as const;
+const { READ, WRITE, EXECUTE } = ModeBits;
 
 /** In a directory with this bit, entries belong to their owners. */
 const STICKY = 0o1000;
@@ -32,8 +32,14 @@ export function inGroup(gid: number, credential: Credential): boolean {
   );
 }
 
-/** The rwx bits that the mode gives to this caller: of the first class that fits, as POSIX has it. */
-function modeBits(attributes: Owned & Pick<Fattr3, 'type'>, credential: Credential): number {
+/**
+ * The {@link ModeBits} that a mode gives to this caller: of the first class that fits, as POSIX has
+ * it. To root it gives all, but EXECUTE of a file only when somebody has it.
+ */
+export function modeBitsOf(
+  attributes: Owned & Pick<Fattr3, 'type'>,
+  credential: Credential,
+): number {
   const { mode, uid, gid, type } = attributes;
   if (callerUid(credential) === 0) {
     const executable = type === Ftype3.DIR || (mode & 0o111) !== 0;
@@ -52,7 +58,7 @@ export function checkAccess(
   credential: Credential,
   wanted: number,
 ): number {
-  const bits = modeBits(attributes, credential);
+  const bits = modeBitsOf(attributes, credential);
   const directory = attributes.type === Ftype3.DIR;
   let granted = 0;
   if ((bits & READ) !== 0) granted |= Access3.READ;

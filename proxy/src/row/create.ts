@@ -1,6 +1,4 @@
 import {
-  Access3,
-  checkAccess,
   type CreateArgs,
   type CreateResult,
   type Createhow3,
@@ -12,7 +10,8 @@ import {
   UNCHANGED,
 } from '@rowfs/nfs3';
 import type { Decision, MergedObject } from './decision.ts';
-import { changeableDirectory, finish, ownership, withTimes } from './new-objects.ts';
+import { checkMayAdd, searchedDirectory } from './may-change.ts';
+import { finish, ownership, withTimes } from './new-objects.ts';
 import { answer, change, decide, type Overlay, wccAtHand, wccOf } from './operation.ts';
 import type { Node } from '../shadow/records.ts';
 import { Refusal } from './refusal.ts';
@@ -43,17 +42,14 @@ export function createProcedures(overlay: Overlay): Pick<Nfs3Service, 'create'> 
 }
 
 function create(tree: Decision, { where, how }: CreateArgs): Outcome {
-  const directory = tree.resolveDirectory(where.dir);
-  const attributes = tree.attributes(directory);
-  if (checkAccess(attributes, tree.credential, Access3.LOOKUP) === 0) {
-    throw new Refusal(Nfsstat3.ACCES);
-  }
+  const place = searchedDirectory(tree, where.dir);
+  const { directory, attributes } = place;
   tree.checkName(where.name);
   if (where.name === '.' || where.name === '..') throw new Refusal(Nfsstat3.EXIST);
   const existing = tree.child(directory, where.name);
   if (existing !== undefined) return found(tree, existing, attributes, how);
 
-  const place = changeableDirectory(tree, where);
+  checkMayAdd(tree, attributes);
   const wanted = how.mode === 'exclusive' ? UNCHANGED : how.objAttributes;
   const owned = ownership(tree, Ftype3.REG, attributes, wanted);
   const verf = how.mode === 'exclusive' ? how.verf : undefined;

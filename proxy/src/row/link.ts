@@ -14,8 +14,8 @@ export function linkProcedures(overlay: Overlay): Pick<Nfs3Service, 'link'> {
         () =>
           change(overlay, ctx, (tree) => {
             const object = tree.resolve(file);
-            if (tree.typeOf(object) === Ftype3.DIR) throw new Refusal(Nfsstat3.ISDIR);
             const place = newPlace(tree, link);
+            if (tree.typeOf(object) === Ftype3.DIR) throw new Refusal(Nfsstat3.ISDIR);
             overlay.shadow.space.checkChange();
             const node = tree.touch(object);
             if (node.nlink >= MAX_LINKS) throw new Refusal(Nfsstat3.MLINK);

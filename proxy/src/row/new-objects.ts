@@ -1,8 +1,6 @@
 import {
-  Access3,
   callerGid,
   callerUid,
-  checkAccess,
   type Diropargs3,
   type Fattr3,
   Ftype3,
@@ -15,6 +13,7 @@ import {
   type Sattr3,
 } from '@rowfs/nfs3';
 import type { Decision, MergedObject } from './decision.ts';
+import { checkMayAdd, type SearchedDirectory, searchedDirectory } from './may-change.ts';
 import { answer, change, type Overlay, wccAtHand, wccOf } from './operation.ts';
 import type { Node } from '../shadow/records.ts';
 import { Refusal } from './refusal.ts';
@@ -22,29 +21,15 @@ import { Refusal } from './refusal.ts';
 const PERMISSION_BITS = 0o7777;
 const SET_GID = 0o2000;
 
-/** Where a new object goes: a directory that the caller may change, without that name. */
-export interface NewPlace {
-  readonly directory: MergedObject;
-  readonly attributes: Fattr3;
-}
-
 /** @throws Refusal when there is something of that name, or the caller may not make it there. */
-export function newPlace(tree: Decision, { dir, name }: Diropargs3): NewPlace {
-  const place = changeableDirectory(tree, { dir, name });
-  if (tree.child(place.directory, name) !== undefined) throw new Refusal(Nfsstat3.EXIST);
-  return place;
-}
-
-/** The directory of a name that is about to be made. @throws Refusal */
-export function changeableDirectory(tree: Decision, { dir, name }: Diropargs3): NewPlace {
-  const directory = tree.resolveDirectory(dir);
-  const attributes = tree.attributes(directory);
+export function newPlace(tree: Decision, { dir, name }: Diropargs3): SearchedDirectory {
+  const place = searchedDirectory(tree, dir);
   tree.checkName(name);
-  if (name === '.' || name === '..') throw new Refusal(Nfsstat3.EXIST);
-  if (checkAccess(attributes, tree.credential, Access3.EXTEND) === 0) {
-    throw new Refusal(Nfsstat3.ACCES);
+  if (name === '.' || name === '..' || tree.child(place.directory, name) !== undefined) {
+    throw new Refusal(Nfsstat3.EXIST);
   }
-  return { directory, attributes };
+  checkMayAdd(tree, place.attributes);
+  return place;
 }
 
 /** Mode and owner of an object that the caller makes in a directory. @throws Refusal PERM */
@@ -81,7 +66,7 @@ export function withTimes(node: Node, wanted: Sattr3): Node {
 /** Puts a new node into its directory and says what the caller gets to know. */
 export function finish(
   tree: Decision,
-  place: NewPlace,
+  place: SearchedDirectory,
   name: string,
   node: Node,
 ): Extract<NewObjectResult, { status: typeof Nfsstat3.OK }> {
@@ -103,7 +88,7 @@ export function newObjectProcedures(
   const make = (
     where: Diropargs3,
     ctx: Nfs3Context,
-    nodeFor: (tree: Decision, place: NewPlace) => Node,
+    nodeFor: (tree: Decision, place: SearchedDirectory) => Node,
   ): Promise<NewObjectResult> =>
     answer(
       () =>

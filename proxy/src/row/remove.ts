@@ -1,12 +1,6 @@
-import {
-  type Diropargs3,
-  type Fattr3,
-  Ftype3,
-  mayUnlink,
-  type Nfs3Service,
-  Nfsstat3,
-} from '@rowfs/nfs3';
+import { type Diropargs3, Ftype3, type Nfs3Service, Nfsstat3 } from '@rowfs/nfs3';
 import type { Decision, MergedObject } from './decision.ts';
+import { checkMayTakeOut, type SearchedDirectory, searchedDirectory } from './may-change.ts';
 import { answer, change, type Overlay, wccAtHand, wccOf } from './operation.ts';
 import { Refusal } from './refusal.ts';
 
@@ -45,23 +39,18 @@ export function removeProcedures(overlay: Overlay): Pick<Nfs3Service, 'remove' |
 }
 
 /** The entry of a directory that the caller may take out of it. */
-export interface Removable {
-  readonly directory: MergedObject;
-  readonly attributes: Fattr3;
+interface Removable extends SearchedDirectory {
   readonly object: MergedObject;
 }
 
-/** @throws Refusal NOENT, ACCES, and INVAL or EXIST for '.' and '..' (RFC 1813 section 3.3.13). */
-export function removable(tree: Decision, { dir, name }: Diropargs3): Removable {
-  const directory = tree.resolveDirectory(dir);
-  const attributes = tree.attributes(directory);
+/** @throws Refusal NOENT, ACCES, PERM, and INVAL or EXIST for '.' and '..' (RFC 1813 section 3.3.13). */
+function removable(tree: Decision, { dir, name }: Diropargs3): Removable {
+  const { directory, attributes } = searchedDirectory(tree, dir);
   tree.checkName(name);
   if (name === '.') throw new Refusal(Nfsstat3.INVAL);
   if (name === '..') throw new Refusal(Nfsstat3.EXIST);
   const object = tree.child(directory, name);
   if (object === undefined) throw new Refusal(Nfsstat3.NOENT);
-  if (!mayUnlink(attributes, tree.attributes(object), tree.credential)) {
-    throw new Refusal(Nfsstat3.ACCES);
-  }
+  checkMayTakeOut(tree, attributes, object);
   return { directory, attributes, object };
 }

@@ -1,17 +1,22 @@
 import {
-  Access3,
-  checkAccess,
+  type Fattr3,
   Ftype3,
-  mayUnlink,
+  ModeBits,
+  modeBitsOf,
   type Nfs3Service,
   Nfsstat3,
   type RenameArgs,
   type RenameResult,
 } from '@rowfs/nfs3';
 import type { Decision, MergedObject } from './decision.ts';
+import {
+  checkMayAdd,
+  checkMayTakeOut,
+  type SearchedDirectory,
+  searchedDirectory,
+} from './may-change.ts';
 import { answer, change, type Overlay, wccAtHand, wccOf } from './operation.ts';
 import { Refusal } from './refusal.ts';
-import { removable } from './remove.ts';
 
 /**
  * RENAME: moves a name, whatever it names. A directory of the image keeps its identity, by which its
@@ -35,64 +40,98 @@ function rename(tree: Decision, { from, to }: RenameArgs): RenameResult {
   for (const { name } of [from, to]) {
     if (name === '.' || name === '..') throw new Refusal(Nfsstat3.INVAL);
   }
-  const source = removable(tree, from);
-  const directory = tree.resolveDirectory(to.dir);
-  const attributes = tree.attributes(directory);
+  // Both directories before either name: a handle that is stale is so whatever the names are.
+  tree.resolve(to.dir);
+  const source = searchedDirectory(tree, from.dir);
+  const target = searchedDirectory(tree, to.dir);
+  tree.checkName(from.name);
+  const moved = tree.child(source.directory, from.name);
+  if (moved === undefined) throw new Refusal(Nfsstat3.NOENT);
   tree.checkName(to.name);
-  if (checkAccess(attributes, tree.credential, Access3.EXTEND) === 0) {
-    throw new Refusal(Nfsstat3.ACCES);
+  const replaced = tree.child(target.directory, to.name);
+  if (tree.typeOf(moved) === Ftype3.DIR && isWithin(tree, target.directory, moved)) {
+    throw new Refusal(Nfsstat3.INVAL);
   }
-  const moved = source.object;
-  const isDirectory = tree.typeOf(moved) === Ftype3.DIR;
-  const replaced = tree.child(directory, to.name);
   // Two names of one object, or the same name: POSIX has it do nothing, and succeed.
   if (replaced === undefined || !tree.same(moved, replaced)) {
-    if (isDirectory) refuseIntoItself(tree, moved, directory);
-    if (replaced !== undefined) replace(tree, directory, replaced, isDirectory);
-    const stays = tree.same(source.directory, directory);
-    const links = isDirectory && !stays ? 1 : 0;
-    tree.removeName(source.directory, from.name, -links);
-    const node = tree.touch(moved);
-    const parent = isDirectory ? tree.touch(directory).id : node.parent;
-    const placed = { ...node, parent, ctime: tree.stamp(node) };
-    tree.put(placed);
-    const gone = replaced !== undefined && isDirectory ? -1 : 0;
-    tree.addName(directory, to.name, placed, links + gone);
+    move(tree, { source, moved, name: from.name }, { target, replaced, name: to.name });
   }
   return {
     status: Nfsstat3.OK,
     fromdirWcc: wccOf(source.attributes, tree.attributes(source.directory)),
-    todirWcc: wccOf(attributes, tree.attributes(directory)),
+    todirWcc: wccOf(target.attributes, tree.attributes(target.directory)),
   };
 }
 
-/** @throws Refusal INVAL when `target` is `moved` or lies below it: it would hang in the air. */
-function refuseIntoItself(tree: Decision, moved: MergedObject, target: MergedObject): void {
-  let directory = target;
-  while (!tree.same(directory, moved)) {
-    if (tree.isRoot(directory)) return;
-    directory = tree.parent(directory);
-  }
-  throw new Refusal(Nfsstat3.INVAL);
+interface Departure {
+  readonly source: SearchedDirectory;
+  readonly name: string;
+  readonly moved: MergedObject;
 }
 
-/** Drops what the new name stood for. The errors are those of rename(2). */
-function replace(
+interface Arrival {
+  readonly target: SearchedDirectory;
+  readonly name: string;
+  /** What the new name stood for. */
+  readonly replaced: MergedObject | undefined;
+}
+
+function move(tree: Decision, departure: Departure, { target, replaced, name }: Arrival): void {
+  const { source, moved } = departure;
+  const isDirectory = tree.typeOf(moved) === Ftype3.DIR;
+  const stays = tree.same(source.directory, target.directory);
+  // Not empty: it has in it, somewhere, what is to be moved.
+  const isOverDirectory = replaced !== undefined && tree.typeOf(replaced) === Ftype3.DIR;
+  if (isOverDirectory && isWithin(tree, source.directory, replaced)) {
+    throw new Refusal(Nfsstat3.NOTEMPTY);
+  }
+  checkMayTakeOut(tree, source.attributes, moved);
+  if (replaced === undefined) checkMayAdd(tree, target.attributes);
+  else checkMayReplace(tree, target.attributes, replaced, isDirectory);
+  // Its '..' becomes another, and that is an entry of its own.
+  if (isDirectory && !stays && !mayWrite(tree, moved)) throw new Refusal(Nfsstat3.ACCES);
+  if (replaced !== undefined) drop(tree, replaced, isDirectory);
+
+  const links = isDirectory && !stays ? 1 : 0;
+  tree.removeName(source.directory, departure.name, -links);
+  const node = tree.touch(moved);
+  const parent = isDirectory ? tree.touch(target.directory).id : node.parent;
+  const placed = { ...node, parent, ctime: tree.stamp(node) };
+  tree.put(placed);
+  const gone = replaced !== undefined && isDirectory ? -1 : 0;
+  tree.addName(target.directory, name, placed, links + gone);
+}
+
+/** True when `directory` is `ancestor` or lies below it. */
+function isWithin(tree: Decision, directory: MergedObject, ancestor: MergedObject): boolean {
+  for (let at = directory; !tree.same(at, ancestor); at = tree.parent(at)) {
+    if (tree.isRoot(at)) return false;
+  }
+  return true;
+}
+
+/** @throws Refusal as rename(2) is refused over what is there. */
+function checkMayReplace(
   tree: Decision,
-  directory: MergedObject,
+  directory: Fattr3,
   replaced: MergedObject,
   byDirectory: boolean,
 ): void {
-  if (!mayUnlink(tree.attributes(directory), tree.attributes(replaced), tree.credential)) {
-    throw new Refusal(Nfsstat3.ACCES);
-  }
+  checkMayTakeOut(tree, directory, replaced);
   const isDirectory = tree.typeOf(replaced) === Ftype3.DIR;
   if (byDirectory && !isDirectory) throw new Refusal(Nfsstat3.NOTDIR);
   if (!byDirectory && isDirectory) throw new Refusal(Nfsstat3.ISDIR);
+}
+
+function drop(tree: Decision, replaced: MergedObject, isDirectory: boolean): void {
   if (!isDirectory) {
     tree.dropLink(replaced);
     return;
   }
   if (!tree.isEmpty(replaced)) throw new Refusal(Nfsstat3.NOTEMPTY);
   tree.dropDirectory(replaced);
+}
+
+function mayWrite(tree: Decision, object: MergedObject): boolean {
+  return (modeBitsOf(tree.attributes(object), tree.credential) & ModeBits.WRITE) !== 0;
 }

@@ -1,13 +1,13 @@
 import {
-  Access3,
   actsAsOwner,
   callerUid,
-  checkAccess,
   type Fattr3,
   type Filehandle,
   Ftype3,
   inGroup,
   mayWrite,
+  ModeBits,
+  modeBitsOf,
   type Nfs3Context,
   type Nfs3Service,
   Nfsstat3,
@@ -123,7 +123,7 @@ function check(
 function checkTime(tree: Decision, attributes: Fattr3, time: SetTime, owns: boolean): void {
   if (time === 'dont-change' || owns) return;
   if (time !== 'server-time') throw new Refusal(Nfsstat3.PERM);
-  if (checkAccess(attributes, tree.credential, Access3.MODIFY) === 0) {
+  if ((modeBitsOf(attributes, tree.credential) & ModeBits.WRITE) === 0) {
     throw new Refusal(Nfsstat3.ACCES);
   }
 }
