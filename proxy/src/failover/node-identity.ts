@@ -10,7 +10,8 @@ import {
 import type { MountedTree } from './mounted-tree.ts';
 import type { NodeId } from './node-handle.ts';
 import { isLinked, type NodeWalker } from './node-walker.ts';
-import type { LinkedFile, PathTable } from './path-table.ts';
+import type { LinkedFile } from './path-records.ts';
+import type { PathTable } from './path-table.ts';
 import type { PinnedAttributes } from './pinned-attributes.ts';
 
 /** What a server answered for a name. */

@@ -9,7 +9,8 @@ import {
 import { FailoverError } from './failover-error.ts';
 import type { MountedTree } from './mounted-tree.ts';
 import { type NodeId, ROOT_NODE } from './node-handle.ts';
-import type { NodeName, PathTable } from './path-table.ts';
+import type { NodeName } from './path-records.ts';
+import type { PathTable } from './path-table.ts';
 import type { PinnedAttributes } from './pinned-attributes.ts';
 import { ROOT_CREDENTIAL } from '../root-credential.ts';
 

@@ -3,35 +3,23 @@ import type { Filename } from '@rowfs/nfs3';
 import type { Logger } from 'pino';
 import type { RecordStore } from '../store/record-store.ts';
 import { type NodeId, ROOT_NODE } from './node-handle.ts';
-
-/** A name of a node in a directory. */
-export interface NodeName {
-  readonly parent: NodeId;
-  readonly name: Filename;
-}
-
-/** What tells a file with several names from most others, on any replica of the tree. */
-export interface LinkedFile {
-  readonly nlink: number;
-  /** Bytes. */
-  readonly size: number;
-}
-
-/*
- * Records, by the first byte of their key, in capitals because the store is the shadow's too; ids have
- * 6 bytes, big-endian:
- *
- *     N <node>          its names, as JSON of NodeName[]
- *     C <parent> <name> the node of that name: id
- *     L <node>          only files of several names: JSON of LinkedFile
- *     M <name>          the table's own facts
- */
-const NODE = 'N';
-const NAME = 'C';
-const LINKED = 'L';
-const ID_KEY = 'Mid';
-const RESERVED_KEY = 'Mreserved';
-const ID_BYTES = 6;
+import {
+  childKey,
+  decodeLinked,
+  decodeNames,
+  decodeNodeId,
+  encodeLinked,
+  encodeNames,
+  encodeNodeId,
+  LINKED_TABLE,
+  type LinkedFile,
+  linkedKey,
+  namesKey,
+  type NodeName,
+  nodeOfKey,
+  RESERVED_KEY,
+  TABLE_ID_KEY,
+} from './path-records.ts';
 
 /** Ids taken from the disk at once. 2^40 ids last for a million starts. */
 const ID_BLOCK = 2 ** 20;
@@ -69,8 +57,8 @@ export class PathTable {
    * @throws what the disk says, when no ids can be reserved on it.
    */
   static async open(records: RecordStore, logger: Logger): Promise<PathTable> {
-    let id = records.get(ID_KEY);
-    if (id === undefined) records.keep(new Map([[ID_KEY, (id = randomBytes(8))]]));
+    let id = records.get(TABLE_ID_KEY);
+    if (id === undefined) records.keep(new Map([[TABLE_ID_KEY, (id = randomBytes(8))]]));
     const table = new PathTable(records, id, logger);
     await table.#reserve();
     return table;
@@ -82,21 +70,20 @@ export class PathTable {
     this.id = new Uint8Array(id);
     const reserved = records.get(RESERVED_KEY);
     if (reserved !== undefined) this.#next = this.#reserved = Number(reserved.toString());
-    for (const { key, value } of records.range(LINKED, LINKED)) {
-      const node = key.readUIntBE(1, ID_BYTES);
-      this.#indexLinked(node, decode(value) as LinkedFile);
-    }
+    for (const { key, value } of records.range(LINKED_TABLE, LINKED_TABLE))
+      this.#indexLinked(nodeOfKey(key), decodeLinked(value));
   }
 
   /** The names that a node is known by, none for the root; undefined when there is no such node. */
   names(node: NodeId): readonly NodeName[] | undefined {
     if (node === ROOT_NODE) return [];
-    const stored = this.#records.get(nodeKey(NODE, node));
-    return stored && (decode(stored) as readonly NodeName[]);
+    const stored = this.#records.get(namesKey(node));
+    return stored && decodeNames(stored);
   }
 
   child(parent: NodeId, name: Filename): NodeId | undefined {
-    return this.#records.get(nodeKey(NAME, parent) + name)?.readUIntBE(0, ID_BYTES);
+    const stored = this.#records.get(childKey(parent, name));
+    return stored && decodeNodeId(stored);
   }
 
   /**
@@ -118,9 +105,9 @@ export class PathTable {
 
   /** Adds another name of a node. */
   addName(node: NodeId, parent: NodeId, name: Filename): void {
-    const linked = this.#records.get(nodeKey(LINKED, node));
+    const linked = this.#records.get(linkedKey(node));
     const names = [...(this.names(node) ?? []), { parent, name }];
-    this.#name(node, names, linked && (decode(linked) as LinkedFile));
+    this.#name(node, names, linked && decodeLinked(linked));
   }
 
   /** Known nodes that a file like this, seen under a name that is not known, may be. */
@@ -147,10 +134,10 @@ export class PathTable {
   }
 
   #name(node: NodeId, names: readonly NodeName[], linked: LinkedFile | undefined): void {
-    const facts = new Map([[nodeKey(NODE, node), encode(names)]]);
+    const facts = new Map([[namesKey(node), encodeNames(names)]]);
     const latest = names.at(-1);
-    if (latest !== undefined) facts.set(nodeKey(NAME, latest.parent) + latest.name, idBytes(node));
-    if (linked !== undefined) facts.set(nodeKey(LINKED, node), encode(linked));
+    if (latest !== undefined) facts.set(childKey(latest.parent, latest.name), encodeNodeId(node));
+    if (linked !== undefined) facts.set(linkedKey(node), encodeLinked(linked));
     this.#records.keep(facts);
     if (linked !== undefined) this.#indexLinked(node, linked);
   }
@@ -173,20 +160,3 @@ export class PathTable {
 }
 
 const kindOf = ({ nlink, size }: LinkedFile): string => `${nlink}:${size}`;
-
-function idBytes(node: NodeId): Buffer {
-  const bytes = Buffer.alloc(ID_BYTES);
-  bytes.writeUIntBE(node, 0, ID_BYTES);
-  return bytes;
-}
-
-/** A key of one byte and a node id, as the store has keys: one character per byte. */
-function nodeKey(table: string, node: NodeId): string {
-  return table + idBytes(node).toString('latin1');
-}
-
-const encode = (value: unknown): Buffer => Buffer.from(JSON.stringify(value));
-
-function decode(bytes: Buffer): unknown {
-  return JSON.parse(bytes.toString());
-}
