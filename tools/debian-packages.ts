@@ -47,6 +47,18 @@ export const debianCapabilities = {
     proof: ['unshare', '--user', '--map-root-user', '--net', 'ip', 'link', 'set', 'lo', 'up'],
     needsRoot: false,
   },
+  'mount-namespace': {
+    purpose: 'a disk of a few MiB in memory',
+    packages: ['util-linux'],
+    proof: ['unshare', '--user', '--map-root-user', '--mount', 'mount', '-t', 'tmpfs', 't', '/mnt'],
+    needsRoot: false,
+  },
+  'loop-disk': {
+    purpose: 'a disk of a few MiB with a real file system',
+    packages: ['util-linux', 'mount', 'e2fsprogs'],
+    proof: ['sh', '-c', 'mkfs.ext4 -V && unshare --mount losetup --find'],
+    needsRoot: true,
+  },
   'nfs-tools': {
     purpose: "clients of MOUNT and the portmapper (showmount, rpcinfo), and QEMU's NFS driver",
     packages: ['nfs-common', 'rpcbind', 'qemu-utils', 'qemu-block-extra', 'libnfs-utils'],
