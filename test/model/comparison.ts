@@ -83,22 +83,21 @@ export interface Times {
   readonly diskAfter: DiskObject;
 }
 
-/** Times move exactly when they move on disk, and ctime never back; mtime only when it is set. */
-export function timeDifferences(
-  { before, after, diskBefore, diskAfter }: Times,
-  isMtimeSet: boolean,
-): string[] {
+/** Times move when they move on disk, and that way: back only what a client has set, and no ctime. */
+export function timeDifferences({ before, after, diskBefore, diskAfter }: Times): string[] {
   const found: string[] = [];
   for (const time of ['mtime', 'ctime'] as const) {
-    const [was, is] = [instant(before[time]), instant(after[time])];
-    const moved = is !== was;
-    const movedOnDisk = diskAfter[time] !== diskBefore[time];
-    if (moved !== movedOnDisk) {
-      found.push(moved ? `${time} changed, and not on disk` : `${time} did not change`);
-    }
-    if (is < was && !(isMtimeSet && time === 'mtime')) found.push(`${time} went back`);
+    const is = direction(instant(before[time]), instant(after[time]));
+    const should = direction(diskBefore[time], diskAfter[time]);
+    if (is !== should) found.push(`${time} ${is}, on disk it ${should}`);
+    else if (is === 'went back' && time === 'ctime') found.push('ctime went back');
   }
   return found;
+}
+
+function direction(before: Instant, after: Instant): string {
+  if (before === after) return 'stayed';
+  return before < after ? 'went on' : 'went back';
 }
 
 function instant({ seconds, nseconds }: Nfstime3): Instant {

@@ -5,6 +5,8 @@ import {
   chownSync,
   closeSync,
   constants,
+  fchmodSync,
+  fchownSync,
   ftruncateSync,
   linkSync,
   lstatSync,
@@ -243,18 +245,20 @@ export class DiskOperations {
       if (size !== undefined) this.#resize(object, size, caller);
       return { ...OK, object };
     }
-    const made = this.#make(where, caller, () => closeSync(openSync(path, NEW_FILE, mode)));
+    const file = as(caller, () => openSync(path, NEW_FILE, mode));
     try {
       if (gid !== undefined) {
-        as(caller, () => chownSync(path, -1, gid));
-        as(caller, () => chmodSync(path, mode));
+        as(caller, () => fchownSync(file, caller.uid, gid));
+        as(caller, () => fchmodSync(file, mode));
       }
-      if (size !== undefined) this.#resize(made.object ?? -1, size, ROOT);
-      return made;
+      if (size !== undefined) ftruncateSync(file, size);
     } catch (error) {
       unlinkSync(path);
       throw error;
+    } finally {
+      closeSync(file);
     }
+    return { ...OK, object: this.#tree.numberOf(path) };
   }
 
   #createExclusive(where: Place, verf: number, caller: Caller): DiskOutcome {

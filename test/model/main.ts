@@ -13,7 +13,9 @@ import { randomSteps } from './random-steps.ts';
 import { type Counts, runSequence } from './sequence.ts';
 
 const DEFAULT_RUNS = 100;
-const MAX_STEPS = 40;
+const MAX_STEPS = 80;
+/** Sequences that are tried to make a difference shorter: each takes about a second. */
+const MAX_SHRINKS = 400;
 
 function wholeNumber(text: string, option: string): number {
   if (/^\d{1,9}$/.test(text)) return Number(text);
@@ -38,9 +40,25 @@ const numRuns = wholeNumber(values.runs, '--runs');
 const path = values.path;
 
 const counts: Counts = { operations: 0, restarts: 0, kills: 0, connectionsLost: 0 };
+/** The last operation and what is different after it. */
+function endOf(error: unknown): string {
+  const lines = (error instanceof Error ? error.message : String(error)).split('\n');
+  const first = lines.findIndex((line) => line.startsWith('!!'));
+  return lines.slice(Math.max(0, first - 2)).join('\n');
+}
+
+let shrinksLeft = MAX_SHRINKS;
+let hasFailed = false;
 const details = await withBench((bench) =>
   fc.check(
-    fc.asyncProperty(randomSteps(MAX_STEPS), (steps) => runSequence(bench, steps, counts)),
+    fc.asyncProperty(randomSteps(MAX_STEPS), async (steps) => {
+      if (hasFailed && shrinksLeft-- <= 0) return;
+      await runSequence(bench, steps, counts).catch((error: unknown) => {
+        if (!hasFailed) process.stderr.write(`${endOf(error)}\nlooking for a shorter story ...\n`);
+        hasFailed = true;
+        throw error;
+      });
+    }),
     { seed, numRuns, ...(path !== undefined && { path, endOnFailure: true }) },
   ),
 );

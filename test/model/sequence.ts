@@ -278,7 +278,7 @@ class Sequence {
       if (!seen || !before || !diskBefore || !diskAfter) continue;
       const after = seen.attributes;
       const times = set?.object === object ? set.wanted.times : undefined;
-      const found = timeDifferences({ before, after, diskBefore, diskAfter }, times !== undefined);
+      const found = timeDifferences({ before, after, diskBefore, diskAfter });
       if (after.fileid !== before.fileid) found.push('has another fileid');
       if (typeof times === 'object') {
         const should = { ...after };

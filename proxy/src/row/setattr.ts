@@ -21,12 +21,11 @@ import type { Decision } from './decision.ts';
 import { answer, change, decide, type Overlay, wccAtHand, wccOf } from './operation.ts';
 import type { Node } from '../shadow/records.ts';
 import { Refusal } from './refusal.ts';
+import { withoutSetId } from './set-id.ts';
 import { MAX_FILE_BYTES } from './write.ts';
 
 const PERMISSION_BITS = 0o7777;
-const SET_UID = 0o4000;
 const SET_GID = 0o2000;
-const GROUP_EXECUTE = 0o010;
 
 /** SETATTR over the merged tree. */
 export function setattrProcedures(overlay: Overlay): Pick<Nfs3Service, 'setattr'> {
@@ -156,19 +155,16 @@ function changed(tree: Decision, node: Node, wanted: Sattr3): Node {
   };
 }
 
-/** The new mode; where none is asked for, a new owner takes the set-ID bits off, as Linux does. */
-function modeOf(tree: Decision, node: Node, wanted: Sattr3): number {
-  let mode = wanted.mode === undefined ? node.mode : wanted.mode & PERMISSION_BITS;
-  const { credential } = tree;
-  const gid = wanted.gid ?? node.gid;
-  if (wanted.mode !== undefined && callerUid(credential) !== 0 && !inGroup(gid, credential)) {
-    mode &= ~SET_GID;
+/** The new mode; where none is asked for, a new owner and a writer take the set-ID bits off. */
+function modeOf({ credential }: Decision, node: Node, wanted: Sattr3): number {
+  if (wanted.mode !== undefined) {
+    const mode = wanted.mode & PERMISSION_BITS;
+    const mayHaveSetGid =
+      callerUid(credential) === 0 || inGroup(wanted.gid ?? node.gid, credential);
+    return mayHaveSetGid ? mode : mode & ~SET_GID;
   }
   const changesOwner = wanted.uid !== undefined || wanted.gid !== undefined;
-  if (changesOwner && wanted.mode === undefined && node.type !== Ftype3.DIR) {
-    mode &= ~SET_UID;
-    if ((mode & GROUP_EXECUTE) !== 0) mode &= ~SET_GID;
-  }
-  const writesAsOther = wanted.size !== undefined && callerUid(credential) !== 0;
-  return writesAsOther && wanted.mode === undefined ? mode & ~(SET_UID | SET_GID) : mode;
+  const writes = wanted.size !== undefined && callerUid(credential) !== 0;
+  const keeps = node.type === Ftype3.DIR || (!changesOwner && !writes);
+  return keeps ? node.mode : withoutSetId(node.mode, node.gid, credential);
 }

@@ -19,11 +19,11 @@ import { answer, decide, type Overlay, wccAtHand, wccOf } from './operation.ts';
 import { BLOCK_BYTES, blockOf, chunkOf, setBit, unpackChunk } from '../shadow/presence.ts';
 import { type Node, presenceKey } from '../shadow/records.ts';
 import { Refusal } from './refusal.ts';
+import { withoutSetId } from './set-id.ts';
 import type { ShadowFile } from '../shadow/shadow-file.ts';
 
 /** Sizes are doubles here, and exact up to this. */
 export const MAX_FILE_BYTES = Number.MAX_SAFE_INTEGER;
-const SET_ID_BITS = 0o6000;
 
 /** WRITE and COMMIT; the ordering rules that they keep are at the head of layer.ts. */
 export function writeProcedures(overlay: Overlay): Pick<Nfs3Service, 'write' | 'commit'> {
@@ -83,15 +83,17 @@ function prepare({ shadow }: Overlay, tree: Decision, { file, offset, count }: W
   if (!mayWrite(attributes, tree.credential)) throw new Refusal(Nfsstat3.ACCES);
   if (offset + count > MAX_FILE_BYTES) throw new Refusal(Nfsstat3.FBIG);
   if (object.node === undefined && count > 0) shadow.space.checkNewObject();
-  const node = clearSetId(tree, tree.touch(object));
+  const node = count > 0 ? clearSetId(tree, tree.touch(object)) : tree.touch(object);
   tree.stage();
   return node;
 }
 
 /** Who writes a set-user-ID program must not leave it one, unless it is root. */
 function clearSetId(tree: Decision, node: Node): Node {
-  if ((node.mode & SET_ID_BITS) === 0 || callerUid(tree.credential) === 0) return node;
-  const cleared = { ...node, mode: node.mode & ~SET_ID_BITS };
+  if (callerUid(tree.credential) === 0) return node;
+  const mode = withoutSetId(node.mode, node.gid, tree.credential);
+  if (mode === node.mode) return node;
+  const cleared = { ...node, mode };
   tree.put(cleared);
   return cleared;
 }
