@@ -45,6 +45,12 @@ const rooms: readonly Room[] = [
     because: 'the suite must judge every service alike, so it knows none of them',
   },
   {
+    name: '@rowfs/image',
+    directory: 'packages/image',
+    mayImport: [],
+    because: 'what an image is does not depend on how it is served',
+  },
+  {
     name: '@rowfs/proxy',
     directory: 'proxy',
     mayImport: ['@rowfs/nfs3', '@rowfs/oncrpc'],
@@ -60,7 +66,7 @@ const rooms: readonly Room[] = [
   {
     name: '@rowfs/cli',
     directory: 'cli',
-    mayImport: ['@rowfs/nfs3', '@rowfs/proxy', '@rowfs/registry'],
+    mayImport: ['@rowfs/image', '@rowfs/nfs3', '@rowfs/proxy', '@rowfs/registry'],
     because: 'commands put rooms together; they do not speak XDR',
   },
 ];

@@ -36,7 +36,7 @@ test('the packages install elsewhere, and the command runs from there', async (t
     { cwd: repository, preferLocal: true },
   );
   const names = (await readdir(tarballs)).map((name) => join(tarballs, name));
-  assert.equal(names.length, 7, names.join(', '));
+  assert.equal(names.length, 8, names.join(', '));
   await writeFile(join(elsewhere, 'package.json'), '{"private":true,"type":"module"}');
   await execa('npm', ['install', '--no-audit', '--no-fund', ...names], { cwd: elsewhere });
 
@@ -51,7 +51,16 @@ test('the packages install elsewhere, and the command runs from there', async (t
   });
   assert.equal(used.stdout, 'function function');
 
-  for (const name of ['xdr', 'oncrpc', 'nfs3', 'nfs3-conformance', 'registry', 'proxy', 'cli']) {
+  for (const name of [
+    'xdr',
+    'oncrpc',
+    'nfs3',
+    'nfs3-conformance',
+    'image',
+    'registry',
+    'proxy',
+    'cli',
+  ]) {
     const files = await readdir(join(elsewhere, 'node_modules', '@rowfs', name), {
       recursive: true,
     });

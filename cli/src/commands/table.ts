@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { addDemoCommand } from './demo.ts';
 import { addGcCommand } from './gc.ts';
+import { addImageCommand } from './image/command.ts';
 import { addKeyCommand } from './key.ts';
 import { addLsCommand } from './ls.ts';
 import { addNodeCommand } from './node.ts';
@@ -16,6 +17,7 @@ export function addCommands(program: Command): void {
   addDemoCommand(program);
   addNodeCommand(program);
   addKeyCommand(program);
+  addImageCommand(program);
   addServeCommand(program);
   addPublishCommand(program);
   addResolveCommand(program);
