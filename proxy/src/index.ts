@@ -28,6 +28,8 @@ export {
   type ShadowOwner,
   type ShadowStatistics,
 } from './shadow/shadow.ts';
+export { fsck, type FsckOptions } from './fsck/fsck.ts';
+export type { Problem, ProblemCode } from './fsck/problem.ts';
 export type { SpaceLimits, SpaceStatistics } from './shadow/space.ts';
 export { ShadowError, type ShadowErrorCode } from './shadow/shadow-error.ts';
 export { RecordStore, RecordStoreError } from './store/record-store.ts';

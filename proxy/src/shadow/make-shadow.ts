@@ -12,6 +12,8 @@ export const FORMAT_KEY = metaKey('format');
 export const ID_KEY = metaKey('id');
 export const OWNER_KEY = metaKey('belongs-to');
 export const NEXT_ID_KEY = metaKey('next-id');
+/** The handle that the image's root has in the lower. */
+export const ROOT_KEY = metaKey('root');
 
 export const recordsPath = (shadow: string): string => join(shadow, 'records');
 export const dataPath = (shadow: string): string => join(shadow, 'data');

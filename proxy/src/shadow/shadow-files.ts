@@ -188,8 +188,18 @@ export class ShadowFiles {
   }
 
   #path(id: number): string {
-    return join(this.#shardPath(id % SHARDS), id.toString(16));
+    return contentsPath(this.#root, id);
   }
+}
+
+/** Where the contents of a node are, below `root`. */
+export function contentsPath(root: string, id: number): string {
+  return join(shardPath(root, id % SHARDS), id.toString(16));
+}
+
+/** The directories that the files of a shadow are in. */
+export function shardNames(): string[] {
+  return Array.from({ length: SHARDS }, (_, shard) => shardName(shard));
 }
 
 /** Makes the directories that the files of a shadow are in, below `root`. */
@@ -200,7 +210,11 @@ export function makeShards(root: string): void {
 }
 
 function shardPath(root: string, shard: number): string {
-  return join(root, shard.toString(16).padStart(2, '0'));
+  return join(root, shardName(shard));
+}
+
+function shardName(shard: number): string {
+  return shard.toString(16).padStart(2, '0');
 }
 
 function ignoreMissing(error: unknown): void {

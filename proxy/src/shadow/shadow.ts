@@ -18,16 +18,9 @@ import {
   NEXT_ID_KEY,
   OWNER_KEY,
   recordsPath,
+  ROOT_KEY,
 } from './make-shadow.ts';
-import {
-  decodeId,
-  encodeId,
-  latin1,
-  LOWER_TABLE,
-  metaKey,
-  type Node,
-  presencePrefix,
-} from './records.ts';
+import { decodeId, encodeId, latin1, LOWER_TABLE, type Node, presencePrefix } from './records.ts';
 import { ShadowError } from './shadow-error.ts';
 import { ShadowFiles } from './shadow-files.ts';
 import { Space, type SpaceLimits, type SpaceStatistics } from './space.ts';
@@ -53,7 +46,6 @@ export interface ShadowStatistics extends SpaceStatistics {
 }
 
 const IDS_RESERVED = 1024;
-const ROOT_KEY = metaKey('root');
 
 /**
  * Opens the shadow in a directory, or makes one there.
