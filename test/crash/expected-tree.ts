@@ -92,6 +92,10 @@ export class ExpectedTree {
     this.#apply(operation, false);
   }
 
+  forgetHandles(): void {
+    for (const object of this.#objects.values()) object.handle = undefined;
+  }
+
   /** The process ended as it should: nothing is unstable any more. */
   closed(): void {
     for (const object of this.#objects.values()) object.versions = [latestOf(object)];

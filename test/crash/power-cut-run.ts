@@ -39,7 +39,7 @@ export function powerCutRun(seed: number): Promise<RunResult> {
       history.diskAfterCrash(at, survivors, random).writeTo(target);
     }
     const task = { lower, directories: CLIENTS, shadows: cuts, empty: true };
-    const seen = await readShadows(task, { rebooted: true });
+    const seen = await readShadows(task);
     await Promise.all(cuts.map((cut) => rm(cut.shadow, { recursive: true, force: true })));
     const lost = cuts.flatMap(({ at, survivors }, index) => {
       const after = seen[index] ?? 'it was not read';
