@@ -18,16 +18,14 @@ export async function withBench<T>(work: (bench: Bench) => Promise<T>): Promise<
     const server = await createLocalDirectory({ root: image, access: 'read-only' });
     const listener = await listenNfs3({ service: server });
     const disk = await LocalDisk.start();
-    try {
-      return await work({ disk, imagePort: listener.port });
-    } finally {
+    const result = await work({ disk, imagePort: listener.port }).finally(async () => {
       await disk.close();
       await listener.close();
       await server.close();
-      if ((await describeTree(image)).join('\n') !== before) {
-        throw new Error('the image was changed');
-      }
-    }
+    });
+    const after = (await describeTree(image)).join('\n');
+    if (after !== before) throw new Error('the image was changed');
+    return result;
   } finally {
     await rm(image, { recursive: true });
   }

@@ -23,8 +23,8 @@ export function resolved(operation: Operation, state: DiskState): Operation {
     case 'setattr': {
       const target = object(operation.object);
       // Linux has no modes of symbolic links: nobody sets them.
-      const { mode, ...others } = operation.wanted;
-      const wanted = state[target]?.type === 'symlink' ? others : operation.wanted;
+      const isSymlink = state[target]?.type === 'symlink';
+      const wanted = { ...operation.wanted, ...(isSymlink && { mode: undefined }) };
       return { ...operation, object: target, wanted };
     }
     case 'access':
