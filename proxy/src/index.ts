@@ -30,6 +30,18 @@ export {
 } from './shadow/shadow.ts';
 export { fsck, type FsckOptions } from './fsck/fsck.ts';
 export type { Problem, ProblemCode } from './fsck/problem.ts';
+export {
+  type Change,
+  type ChangedAttribute,
+  type ChangedContents,
+  type ChangeKind,
+  changesOf,
+  type ObjectType,
+} from './inspect/changes.ts';
+export { clearDiscarded, discardShadow } from './inspect/discard-shadow.ts';
+export { listShadows, type ShadowSummary } from './inspect/list-shadows.ts';
+export { printableName } from './inspect/printable-name.ts';
+export { readShadow } from './inspect/read-shadow.ts';
 export type { SpaceLimits, SpaceStatistics } from './shadow/space.ts';
 export { ShadowError, type ShadowErrorCode } from './shadow/shadow-error.ts';
 export { RecordStore, RecordStoreError } from './store/record-store.ts';

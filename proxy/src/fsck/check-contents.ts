@@ -2,7 +2,7 @@ import { Ftype3 } from '@rowfs/nfs3';
 import { BLOCK_BYTES, BLOCKS_PER_CHUNK, hasBit } from '../shadow/presence.ts';
 import type { Node } from '../shadow/records.ts';
 import type { Finding } from './problem.ts';
-import type { Scan, ScannedChunk } from './scan.ts';
+import type { Scan, ScannedChunk } from '../inspect/scan.ts';
 
 /** Contents and presence bits: of a file, no longer than it, and there where the bits say so. */
 export function* checkContents({ nodes, contents, presence }: Scan): Generator<Finding> {

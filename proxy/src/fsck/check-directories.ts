@@ -2,9 +2,9 @@ import { Ftype3 } from '@rowfs/nfs3';
 import { ROOT_NODE } from '../failover/node-handle.ts';
 import { ROOT_KEY } from '../shadow/make-shadow.ts';
 import { encodeNode, latin1, type Node, nodeKey } from '../shadow/records.ts';
-import { isHidden } from './lower-names.ts';
+import { isHidden } from '../inspect/lower-names.ts';
 import type { Finding } from './problem.ts';
-import type { Scan } from './scan.ts';
+import type { Scan } from '../inspect/scan.ts';
 
 /** Directories: each has one name, in the parent that it says, and leads up to the root. */
 export function* checkDirectories(scan: Scan): Generator<Finding> {

@@ -5,7 +5,7 @@ import { ID_KEY } from '../shadow/make-shadow.ts';
 import { encodeEntry, entryKey, type Node } from '../shadow/records.ts';
 import { printableName } from '../inspect/printable-name.ts';
 import type { Finding } from './problem.ts';
-import type { Scan, ScannedEntry } from './scan.ts';
+import type { Scan, ScannedEntry } from '../inspect/scan.ts';
 
 /** Recorded names: in a directory, where READDIR and LOOKUP look for them, and for a node. */
 export function* checkEntries(scan: Scan): Generator<Finding> {

@@ -2,7 +2,7 @@ import { SHADOW_ID_BYTES } from '../shadow/handle.ts';
 import { ID_KEY, NEXT_ID_KEY, OWNER_KEY, ROOT_KEY } from '../shadow/make-shadow.ts';
 import { decodeId, encodeId } from '../shadow/records.ts';
 import type { Finding } from './problem.ts';
-import type { Scan } from './scan.ts';
+import type { Scan } from '../inspect/scan.ts';
 
 /** The shadow's own facts: id, owner, root, and the next node id, which is above all that were given. */
 export function* checkFacts({ records, nodes, lowers }: Scan): Generator<Finding> {

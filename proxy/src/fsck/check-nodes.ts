@@ -8,9 +8,9 @@ import {
   type Node,
   nodeKey,
 } from '../shadow/records.ts';
-import { visibleLowerNames } from './lower-names.ts';
+import { visibleLowerNames } from '../inspect/lower-names.ts';
 import type { Finding } from './problem.ts';
-import type { Scan } from './scan.ts';
+import type { Scan } from '../inspect/scan.ts';
 
 /** Nodes: counts, limits, and the objects of the lower that they were. */
 export function* checkNodes(scan: Scan): Generator<Finding> {

@@ -11,7 +11,7 @@ import {
 } from '../failover/path-records.ts';
 import { printableName } from '../inspect/printable-name.ts';
 import type { Finding } from './problem.ts';
-import type { Scan } from './scan.ts';
+import type { Scan } from '../inspect/scan.ts';
 
 /** The path table: a node's names and the names' nodes say the same, and ids are reserved. */
 export function* checkPaths({ records, paths }: Scan): Generator<Finding> {

@@ -1,10 +1,10 @@
 import { existsSync, mkdirSync, truncateSync, unlinkSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
+import { readShadow } from '../inspect/read-shadow.ts';
 import { lockFile } from '../shadow/lock-file.ts';
-import { FORMAT, FORMAT_KEY, recordsPath } from '../shadow/make-shadow.ts';
+import { recordsPath } from '../shadow/make-shadow.ts';
 import { ShadowError } from '../shadow/shadow-error.ts';
-import { openRecordReader } from '../store/record-reader.ts';
 import { RecordStore } from '../store/record-store.ts';
 import { syncDirectory } from '../store/sync-directory.ts';
 import { checkContents } from './check-contents.ts';
@@ -14,7 +14,6 @@ import { checkFacts } from './check-facts.ts';
 import { checkNodes } from './check-nodes.ts';
 import { checkPaths } from './check-paths.ts';
 import type { Finding, Mend, Problem } from './problem.ts';
-import { scan } from './scan.ts';
 
 export interface FsckOptions {
   /** Mend what can be mended without a guess. Default false: nothing is changed. */
@@ -56,25 +55,16 @@ function problem({ code, what, leftover = false }: Finding, mended: boolean): Pr
   return { code, what, leftover, mended };
 }
 
-async function find(directory: string): Promise<Finding[]> {
-  const records = openRecordReader(recordsPath(directory));
-  try {
-    const format = records.get(FORMAT_KEY)?.toString('latin1') ?? 'none';
-    if (format !== FORMAT)
-      throw new ShadowError('SHADOW_CORRUPT', `${directory} has the unknown format ${format}`);
-    const scanned = scan(directory, records);
-    return [
-      ...scanned.findings,
-      ...checkFacts(scanned),
-      ...checkEntries(scanned),
-      ...checkDirectories(scanned),
-      ...checkNodes(scanned),
-      ...checkContents(scanned),
-      ...checkPaths(scanned),
-    ];
-  } finally {
-    await records.close();
-  }
+function find(directory: string): Promise<Finding[]> {
+  return readShadow(directory, (scan) => [
+    ...scan.findings,
+    ...checkFacts(scan),
+    ...checkEntries(scan),
+    ...checkDirectories(scan),
+    ...checkNodes(scan),
+    ...checkContents(scan),
+    ...checkPaths(scan),
+  ]);
 }
 
 /** Records in one transaction, so that what belongs together is mended together or not at all. */

@@ -30,6 +30,12 @@ export function lockFile(path: string): () => void {
   return () => rmSync(path, { force: true });
 }
 
+/** The process that has the lock file at `path`; undefined when nobody does. */
+export function lockHolder(path: string): number | undefined {
+  const holder = readHolder(path);
+  return holder !== undefined && startOf(holder.pid) === holder.started ? holder.pid : undefined;
+}
+
 /** Linking, unlike writing, makes the file with its contents or not at all. */
 function tryLink(from: string, to: string): boolean {
   try {
@@ -42,11 +48,11 @@ function tryLink(from: string, to: string): boolean {
 }
 
 function refuseIfHeld(path: string): void {
-  const holder = readHolder(path);
-  if (holder === undefined || startOf(holder.pid) !== holder.started) return;
+  const pid = lockHolder(path);
+  if (pid === undefined) return;
   throw new ShadowError(
     'SHADOW_IN_USE',
-    `the shadow is in use by process ${holder.pid} (lock file ${path}): stop it, or use another shadow`,
+    `the shadow is in use by process ${pid} (lock file ${path}): stop it, or use another shadow`,
   );
 }
 

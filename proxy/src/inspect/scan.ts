@@ -14,9 +14,10 @@ import {
   type Node,
   readEntryKey,
 } from '../shadow/records.ts';
+import { allocatedBytes } from '../shadow/shadow-file.ts';
 import { contentsPath, shardNames } from '../shadow/shadow-files.ts';
 import type { RecordReader } from '../store/record-reader.ts';
-import type { Finding } from './problem.ts';
+import type { Finding } from '../fsck/problem.ts';
 
 /** A name that is recorded, with the key it is recorded under. */
 export interface ScannedEntry extends Entry {
@@ -36,6 +37,8 @@ export interface ScannedChunk {
 export interface ScannedFile {
   readonly path: string;
   readonly size: number;
+  /** What it takes of the disk. */
+  readonly diskBytes: number;
 }
 
 /** Everything that a shadow has, read once and decoded. */
@@ -147,9 +150,12 @@ function scanContents(root: string, findings: Finding[]): Map<number, ScannedFil
     for (const file of list(shard)) {
       const path = join(shard, file.name);
       const id = Number.parseInt(file.name, 16);
-      if (file.isFile() && path === contentsPath(root, id))
-        contents.set(id, { path, size: statSync(path).size });
-      else findings.push({ code: 'UNKNOWN_FILE', what: `${path} is none of the shadow's files` });
+      if (file.isFile() && path === contentsPath(root, id)) {
+        const stats = statSync(path, { throwIfNoEntry: false });
+        // A proxy that runs may have removed it just now.
+        if (stats !== undefined)
+          contents.set(id, { path, size: stats.size, diskBytes: allocatedBytes(stats) });
+      } else findings.push({ code: 'UNKNOWN_FILE', what: `${path} is none of the shadow's files` });
     }
   }
   return contents;
