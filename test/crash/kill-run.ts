@@ -35,6 +35,7 @@ export function killRun(seed: number): Promise<RunResult> {
       lost.push(...whatIsLost(story, seen.trees));
       if (verifiers.has(seen.verifier)) lost.push(`write verifier ${seen.verifier} came again`);
       verifiers.add(seen.verifier);
+      for (const problem of seen.problems) lost.push(`fsck finds ${problem}`);
       for (const file of seen.leftBehind) lost.push(`data file ${file} belongs to nobody`);
     }
     return { points, acknowledged, lost };

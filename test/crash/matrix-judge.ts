@@ -42,6 +42,7 @@ export function problemsAfter(
   if (typeof seen === 'string') return [`it cannot be opened and read: ${seen}`];
   const problems = [...treeProblems(row, before, told, seen.trees[0] ?? {})];
   for (const file of seen.leftBehind) problems.push(`data file ${file} belongs to nobody`);
+  for (const problem of seen.problems) problems.push(`fsck finds ${problem}`);
   for (const path of seen.unclaimed) problems.push(`${path} does not answer to its CREATE again`);
   if (told.root !== undefined && seen.roots[0] !== told.root) {
     problems.push('the root has another handle');

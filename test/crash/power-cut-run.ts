@@ -49,6 +49,7 @@ export function powerCutRun(seed: number): Promise<RunResult> {
           ? [after]
           : [
               ...whatIsLost(story, after.trees),
+              ...after.problems.map((problem) => `fsck finds ${problem}`),
               ...after.leftBehind.map((file) => `data file ${file} belongs to nobody`),
             ];
       return problems.map((problem) => `power cut at ${at}, ${survivors} survives: ${problem}`);

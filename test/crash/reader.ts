@@ -2,6 +2,7 @@
  * The fresh process after a crash: opens each shadow, reads every client's tree and prints what it
  * saw as JSON, or the error. Told to, it then removes everything, to see whether contents stay.
  */
+import { fsck, type Problem, ShadowError } from '@rowfs/proxy';
 import { dataFiles, openOverlay } from './overlay.ts';
 import type { SeenTree } from './operation.ts';
 import type { TreeClient } from './tree-client.ts';
@@ -31,10 +32,23 @@ export interface Seen {
   readonly unclaimed: readonly string[];
   /** Sparse files that belong to nothing; looked for when all was removed, or else none. */
   readonly leftBehind: readonly string[];
+  /** What `fsck` finds before, but for what the next start clears away, and afterwards. */
+  readonly problems: readonly string[];
+}
+
+async function problemsIn(shadow: string): Promise<Problem[]> {
+  try {
+    return await fsck(shadow);
+  } catch (error) {
+    // Cut off while it was made: it is not there yet.
+    if (error instanceof ShadowError && error.code === 'SHADOW_UNUSABLE') return [];
+    throw error;
+  }
 }
 
 async function read(task: ReaderTask, { shadow, exclusive = [] }: ShadowToRead): Promise<Seen> {
   const { lower, directories, empty } = task;
+  const before = (await problemsIn(shadow)).filter(({ leftover }) => !leftover);
   const overlay = await openOverlay({ lower, shadow }, directories);
   const { clients } = overlay;
   const trees = await Promise.all(clients.map((client) => client.readTree()));
@@ -51,6 +65,7 @@ async function read(task: ReaderTask, { shadow, exclusive = [] }: ShadowToRead):
     await Promise.all(clients.map((client, index) => removeAll(client, trees[index] ?? {})));
   }
   await overlay.close();
+  const problems = [...before, ...(await problemsIn(shadow))];
   return {
     trees,
     roots: clients.map(({ rootHandle }) => rootHandle),
@@ -58,6 +73,7 @@ async function read(task: ReaderTask, { shadow, exclusive = [] }: ShadowToRead):
     newHandle,
     unclaimed,
     leftBehind: empty ? dataFiles(shadow) : [],
+    problems: problems.map(({ code, what }) => `${code}: ${what}`),
   };
 }
 

@@ -1,5 +1,5 @@
 import { mkdirSync, readdirSync } from 'node:fs';
-import { stat, unlink } from 'node:fs/promises';
+import { stat, truncate, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { RecordStore } from '../store/record-store.ts';
 import { laterOf } from './clock.ts';
@@ -130,9 +130,9 @@ export class ShadowFiles {
 
   /**
    * Takes stock of what is on the disk: its space is noted, and what a crash left behind is removed,
-   * files whose node is gone or was never made.
+   * files whose node is gone or was never made, and what others have beyond their size.
    *
-   * @returns how many were removed.
+   * @returns how many files were removed.
    */
   async takeStock(): Promise<number> {
     let removed = 0;
@@ -140,12 +140,19 @@ export class ShadowFiles {
       for (const name of readdirSync(this.#shardPath(shard))) {
         const id = Number.parseInt(name, 16);
         const path = join(this.#shardPath(shard), name);
-        if (this.#store.get(nodeKey(id)) !== undefined) {
-          this.#space.note(id, allocatedBytes(await stat(path)));
+        const record = this.#store.get(nodeKey(id));
+        if (record === undefined) {
+          await unlink(path);
+          removed += 1;
           continue;
         }
-        await unlink(path);
-        removed += 1;
+        const { size } = decodeNode(id, record);
+        let stats = await stat(path);
+        if (stats.size > size) {
+          await truncate(path, size);
+          stats = await stat(path);
+        }
+        this.#space.note(id, allocatedBytes(stats));
       }
     }
     return removed;
