@@ -3,7 +3,6 @@ import { encodeImage } from './encode.ts';
 import { DEFAULT_BLOCK_SIZE, FileType } from './format.ts';
 import { hashFiles } from './hash-files.ts';
 import { type Image, openImage } from './image.ts';
-import { ContentBuilder } from './read-blocks.ts';
 import {
   type FileIdentity,
   scanDirectory,
@@ -137,11 +136,11 @@ function contentBefore(
   ) {
     return undefined;
   }
-  const content = new ContentBuilder();
-  for (const { offset, stored } of image.blocks(fileid)) {
-    if (stored !== undefined) content.add(offset / blockSize, stored.digest);
-  }
-  return content.build();
+  const runs = image.runs(fileid);
+  return {
+    runs,
+    digests: Buffer.concat(runs.map(({ number, count }) => image.digests(number, count))),
+  };
 }
 
 /** The inode that these names lead to. */

@@ -1,6 +1,6 @@
 import { ImageError } from './error.ts';
 import { FileType } from './format.ts';
-import type { Image, ImageAttributes } from './image.ts';
+import type { Image } from './image.ts';
 
 /** What of a file differs. */
 export type ChangedPart =
@@ -99,7 +99,7 @@ function changedParts(before: Image, a: number, after: Image, b: number): Change
   if (was.type !== is.type) return parts;
   if (is.type === FileType.REG) {
     note('size', was.size !== is.size);
-    note('content', !sameContent(before, was, after, is));
+    note('content', was.size !== is.size || !sameContent(before, a, after, b));
   }
   if (is.type === FileType.LNK) note('target', before.readlink(a) !== after.readlink(b));
   note(
@@ -121,50 +121,49 @@ function sameXattrs(a: ReturnType<Image['xattrs']>, b: ReturnType<Image['xattrs'
   );
 }
 
-function sameContent(
-  before: Image,
-  was: ImageAttributes,
-  after: Image,
-  is: ImageAttributes,
-): boolean {
-  if (was.size !== is.size) return false;
-  const others = after.blocks(is.fileid);
-  return before
-    .blocks(was.fileid)
-    .every(({ stored }, i) => sameDigest(stored?.digest, others[i]?.stored?.digest));
-}
-
-function sameDigest(a: Uint8Array | undefined, b: Uint8Array | undefined): boolean {
-  return a === undefined || b === undefined ? a === b : Buffer.compare(a, b) === 0;
+function sameContent(before: Image, a: number, after: Image, b: number): boolean {
+  const runs = before.runs(a);
+  const others = after.runs(b);
+  return (
+    runs.length === others.length &&
+    runs.every(({ first, count, number }, i) => {
+      const other = others[i];
+      return (
+        first === other?.first &&
+        count === other.count &&
+        before.digests(number, count).equals(after.digests(other.number, count))
+      );
+    })
+  );
 }
 
 function changedBytes(before: Image, after: Image, pair: Pair): number {
   if (pair.after === undefined || after.attributes(pair.after).type !== FileType.REG) return 0;
   const isFile = pair.before !== undefined && before.attributes(pair.before).type === FileType.REG;
-  const old = isFile ? before.blocks(pair.before) : [];
   let bytes = 0;
-  after.blocks(pair.after).forEach(({ stored, length }, i) => {
-    if (stored !== undefined && !sameDigest(stored.digest, old[i]?.stored?.digest)) bytes += length;
-  });
+  for (const { number, count } of after.runs(pair.after)) {
+    for (let each = number; each < number + count; each += 1) {
+      const { offset, length, stored } = after.storedBlock(each);
+      const [old] = isFile ? before.blocks(pair.before, offset / before.blockSize, 1) : [];
+      if (stored === undefined || old?.stored?.digest.equals(stored.digest) !== true)
+        bytes += length;
+    }
+  }
   return bytes;
 }
 
 function newBlocks(before: Image, after: Image): { count: number; bytes: number } {
   const known = new Set<string>();
   for (let number = 0; number < before.blockCount; number += 1) {
-    known.add(digestText(before, number));
+    known.add(before.digests(number, 1).toString('latin1'));
   }
   const added = { count: 0, bytes: 0 };
   for (let number = 0; number < after.blockCount; number += 1) {
-    const digest = digestText(after, number);
+    const digest = after.digests(number, 1).toString('latin1');
     if (known.has(digest)) continue;
     known.add(digest);
     added.count += 1;
     added.bytes += after.storedBlock(number).length;
   }
   return added;
-}
-
-function digestText(image: Image, number: number): string {
-  return Buffer.from(image.storedBlock(number).stored?.digest ?? []).toString('latin1');
 }

@@ -53,7 +53,16 @@ export interface ImageBlock {
    * Which of the image's blocks it is, from 0 on in the order of files and offsets, and the digest
    * of its `length` bytes; undefined for a block that is all zero, which is never to be fetched.
    */
-  readonly stored: { readonly number: number; readonly digest: Uint8Array } | undefined;
+  readonly stored: { readonly number: number; readonly digest: Buffer } | undefined;
+}
+
+/** Blocks of a file that are not all zero, one after the other. */
+export interface ImageRun {
+  /** Number of the first block within the file. */
+  readonly first: number;
+  readonly count: number;
+  /** Which of the image's blocks the first is. */
+  readonly number: number;
 }
 
 /**
@@ -227,8 +236,41 @@ export class Image {
     return names.reverse();
   }
 
-  /** At most `count` blocks of a regular file, from its block number `first` on. */
-  blocks(fileid: number, first = 0, count = Infinity): ImageBlock[] {
+  /**
+   * The runs of blocks of a regular file that are not all zero, in order, neither touching nor
+   * overlapping. However large the file, they are no more than the manifest has room for.
+   */
+  runs(fileid: number): ImageRun[] {
+    const { view, layout } = this.#manifest;
+    const at = this.#inode(fileid, FileType.REG);
+    const count = view.getUint32(at + Inode.a, true);
+    const extents = view.getUint32(at + Inode.c, true);
+    if (count === 0) return [];
+    if (extents === 0) {
+      return [{ first: 0, count, number: view.getUint32(at + Inode.firstDigest, true) }];
+    }
+    const first = layout.extents + view.getUint32(at + Inode.b, true) * EXTENT_BYTES;
+    return Array.from({ length: extents }, (_, i) => ({
+      first: view.getUint32(first + i * EXTENT_BYTES, true),
+      count: view.getUint32(first + i * EXTENT_BYTES + 4, true),
+      number: view.getUint32(first + i * EXTENT_BYTES + 8, true),
+    }));
+  }
+
+  /** The digests of `count` of the image's blocks, one after the other, from this number on. */
+  digests(number: number, count: number): Buffer {
+    if (number < 0 || number + count > this.blockCount) {
+      throw new ImageError('NO_SUCH_BLOCK', `the image has no block ${number + count - 1}`);
+    }
+    const at = this.#manifest.layout.digests + number * DIGEST_BYTES;
+    return this.#manifest.bytes.subarray(at, at + count * DIGEST_BYTES);
+  }
+
+  /**
+   * At most `count` blocks of a regular file, zero ones too, from its block number `first` on; fewer
+   * at its end.
+   */
+  blocks(fileid: number, first: number, count: number): ImageBlock[] {
     const { view, layout } = this.#manifest;
     const at = this.#inode(fileid, FileType.REG);
     const size = this.#size(at);
@@ -298,14 +340,7 @@ export class Image {
     const offset = block * this.blockSize;
     const length = Math.min(this.blockSize, size - offset);
     if (number === undefined) return { fileid, offset, length, stored: undefined };
-    const { bytes, layout } = this.#manifest;
-    const at = layout.digests + number * DIGEST_BYTES;
-    return {
-      fileid,
-      offset,
-      length,
-      stored: { number, digest: bytes.subarray(at, at + DIGEST_BYTES) },
-    };
+    return { fileid, offset, length, stored: { number, digest: this.digests(number, 1) } };
   }
 
   /** The last extent that begins at or before `block`, or the first of all. */

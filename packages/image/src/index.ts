@@ -6,6 +6,7 @@ export {
   type ImageAttributes,
   type ImageBlock,
   type ImageEntry,
+  type ImageRun,
   openImage,
 } from './image.ts';
 export { MANIFEST_PATH, RESERVED_NAME } from './reserved.ts';

@@ -1,6 +1,7 @@
 import type { Parser } from '../parser.ts';
 import { address } from './address.ts';
 import { config } from './config.ts';
+import { image } from './image.ts';
 import { mount } from './mount.ts';
 import { nfs3Args, nfs3Results } from './nfs3.ts';
 import { portmap } from './portmap.ts';
@@ -20,6 +21,7 @@ export const parsers: readonly Parser[] = [
   registryProtocol,
   address,
   config,
+  image,
 ];
 
 export function parserNamed(name: string): Parser | undefined {

@@ -46,9 +46,9 @@ function describe(image: Image) {
   }
   const distinct = new Map<string, number>();
   for (let number = 0; number < image.blockCount; number += 1) {
-    const { length, stored } = image.storedBlock(number);
+    const { length } = image.storedBlock(number);
     storedBytes += length;
-    distinct.set(Buffer.from(stored?.digest ?? []).toString('latin1'), length);
+    distinct.set(image.digests(number, 1).toString('latin1'), length);
   }
   return {
     digest: image.digest.toString('hex'),
