@@ -9,6 +9,7 @@ import { addProxyCommand } from './proxy.ts';
 import { addPublishCommand } from './publish.ts';
 import { addResolveCommand } from './resolve.ts';
 import { addServeCommand } from './serve.ts';
+import { addShadowCommand } from './shadow/command.ts';
 import { addSharersCommand } from './sharers.ts';
 import { addStatusCommand } from './status.ts';
 
@@ -22,6 +23,7 @@ export function addCommands(program: Command): void {
   addPublishCommand(program);
   addResolveCommand(program);
   addProxyCommand(program);
+  addShadowCommand(program);
   addLsCommand(program);
   addSharersCommand(program);
   addGcCommand(program);
