@@ -42,6 +42,12 @@ function accept(apply: Prediction['apply']): Prediction {
 /** A file system in memory: what the overlay should do, in the simplest way to say it. */
 export class Model {
   readonly #inodes: Inode[] = [];
+  readonly #mayBeFull: boolean;
+
+  /** @param mayBeFull what is refused with NOSPC counts as right, as long as it changes nothing. */
+  constructor({ mayBeFull }: { readonly mayBeFull: boolean }) {
+    this.#mayBeFull = mayBeFull;
+  }
 
   /** Takes over what the subject shows at first. */
   async adopt(subject: Overlaid): Promise<void> {
@@ -77,6 +83,7 @@ export class Model {
       (n) => this.#nth(n).handle,
       (n) => this.#dir(n).handle,
     );
+    if (this.#mayBeFull && result.status === Nfsstat3.NOSPC) return;
     assert.equal(
       nfsstat3Name(result.status),
       nfsstat3Name(predicted.status),
@@ -169,10 +176,9 @@ export class Model {
       case 'rename': {
         const from = this.#dir(op.dir);
         const to = this.#dir(op.toDir);
-        if (from.names === 0) return refuse(Nfsstat3.STALE);
+        if (from.names === 0 || to.names === 0) return refuse(Nfsstat3.STALE);
         const moved = from.children.get(op.name);
         if (moved === undefined) return refuse(Nfsstat3.NOENT);
-        if (to.names === 0) return refuse(Nfsstat3.STALE);
         const replaced = to.children.get(op.toName);
         if (replaced === moved) return accept(() => undefined);
         for (let dir: Inode | undefined = to; dir !== undefined; dir = dir.parent) {
@@ -198,9 +204,9 @@ export class Model {
         const object = this.#nth(op.object);
         const dir = this.#dir(op.dir);
         if (object.names === 0) return refuse(Nfsstat3.STALE);
-        if (object.kind === 'directory') return refuse(Nfsstat3.ISDIR);
         if (dir.names === 0) return refuse(Nfsstat3.STALE);
         if (dir.children.has(op.name)) return refuse(Nfsstat3.EXIST);
+        if (object.kind === 'directory') return refuse(Nfsstat3.ISDIR);
         return accept(() => {
           dir.children.set(op.name, object);
           object.names += 1;
