@@ -1,6 +1,20 @@
+import { build } from './cases/build.ts';
 import { fsx } from './cases/fsx.ts';
+import { git } from './cases/git.ts';
+import { packages } from './cases/packages.ts';
 import { posix } from './cases/posix.ts';
+import { rsync } from './cases/rsync.ts';
+import { sqlite } from './cases/sqlite.ts';
 import { tarball } from './cases/tarball.ts';
 import type { Workload } from './workload.ts';
 
-export const workloads: readonly Workload[] = [fsx, posix, tarball];
+export const workloads: readonly Workload[] = [
+  fsx,
+  posix,
+  build,
+  git,
+  packages,
+  sqlite,
+  rsync,
+  tarball,
+];

@@ -191,7 +191,7 @@ static void forget_caches(void) {
 static void run_apart(void (*act)(void), const char *what) {
   pid_t child = fork();
   if (child == 0) {
-    alarm(120);
+    alarm(600);
     act();
     exit(0);
   }
