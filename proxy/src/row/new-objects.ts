@@ -20,6 +20,7 @@ import { Refusal } from './refusal.ts';
 
 const PERMISSION_BITS = 0o7777;
 const SET_GID = 0o2000;
+const GROUP_EXECUTE = 0o010;
 
 /** @throws Refusal when there is something of that name, or the caller may not make it there. */
 export function newPlace(tree: Decision, { dir, name }: Diropargs3): SearchedDirectory {
@@ -49,7 +50,13 @@ export function ownership(
     if (!inGroup(gid, credential) && !mayGive) throw new Refusal(Nfsstat3.PERM);
   }
   const permissions = (wanted.mode ?? 0) & PERMISSION_BITS;
-  const mode = inherits && type === Ftype3.DIR ? permissions | SET_GID : permissions;
+  if (type === Ftype3.DIR) {
+    return { type, mode: inherits ? permissions | SET_GID : permissions, uid, gid };
+  }
+  // A group that came from the directory, not from the caller: no program is to run as that.
+  const mayRunAsGroup = callerUid(credential) === 0 || inGroup(gid, credential);
+  const isProgram = (permissions & GROUP_EXECUTE) !== 0;
+  const mode = isProgram && !mayRunAsGroup ? permissions & ~SET_GID : permissions;
   return { type, mode, uid, gid };
 }
 

@@ -21,6 +21,23 @@ export const create: Group = {
       assert.deepEqual([made.uid, made.gid], [1000, 1001]);
     });
 
+    test('makes no program that runs as a group which its maker is not in', async (client) => {
+      const dir = await client.freshDirectory(0o777);
+      const newAttributes = sattr({ mode: 0o2777, gid: 1500 });
+      const object = dir;
+      ok(await client.service.setattr({ object, newAttributes, guard: undefined }, client.ctx));
+      const how = { mode: 'guarded', objAttributes: sattr({ mode: 0o2755 }) } as const;
+      for (const [name, gids, mode] of [
+        ['others', [], 0o755],
+        ['members', [1500], 0o2755],
+      ] as const) {
+        const caller = client.as(1000, 1001, gids);
+        ok(await client.service.create({ where: { dir, name }, how }, caller.ctx));
+        const made = await client.attributes(await client.lookup(dir, name));
+        assert.deepEqual([made.gid, made.mode], [1500, mode], name);
+      }
+    });
+
     test('UNCHECKED takes a file that is there, GUARDED does not', async (client) => {
       const { service, ctx } = client;
       const dir = await client.freshDirectory();
