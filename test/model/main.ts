@@ -9,8 +9,8 @@ import { geteuid } from 'node:process';
 import { parseArgs } from 'node:util';
 import fc from 'fast-check';
 import { withBench } from './bench.ts';
-import { randomSteps } from './random-steps.ts';
-import { type Counts, runSequence } from './sequence.ts';
+import { randomSequences } from './random-sequences.ts';
+import { noCounts, runSequence } from './sequence.ts';
 
 const DEFAULT_RUNS = 100;
 const MAX_STEPS = 80;
@@ -39,7 +39,7 @@ const seed = wholeNumber(values.seed ?? String(randomInt(2 ** 29)), '--seed');
 const numRuns = wholeNumber(values.runs, '--runs');
 const path = values.path;
 
-const counts: Counts = { operations: 0, restarts: 0, kills: 0, connectionsLost: 0 };
+const counts = noCounts();
 /** The last operation and what is different after it. */
 function endOf(error: unknown): string {
   const lines = (error instanceof Error ? error.message : String(error)).split('\n');
@@ -51,9 +51,9 @@ let shrinksLeft = MAX_SHRINKS;
 let hasFailed = false;
 const details = await withBench((bench) =>
   fc.check(
-    fc.asyncProperty(randomSteps(MAX_STEPS), async (steps) => {
+    fc.asyncProperty(randomSequences(MAX_STEPS), async (sequence) => {
       if (hasFailed && shrinksLeft-- <= 0) return;
-      await runSequence(bench, steps, counts).catch((error: unknown) => {
+      await runSequence(bench, sequence, counts).catch((error: unknown) => {
         if (!hasFailed) process.stderr.write(`${endOf(error)}\nlooking for a shorter story ...\n`);
         hasFailed = true;
         throw error;

@@ -7,7 +7,13 @@ import {
   type Nfs3Context,
   type RemoteNfs3Service,
 } from '@rowfs/nfs3';
-import { createProxy, type Proxy, staticLocator } from '@rowfs/proxy';
+import {
+  createProxy,
+  type Proxy,
+  type ProxyOptions,
+  type SpaceLimits,
+  staticLocator,
+} from '@rowfs/proxy';
 import { type Caller, ROOT } from './callers.ts';
 import { LossyLink } from './lossy-link.ts';
 
@@ -23,22 +29,29 @@ export class ProxiedTree {
   readonly root: Filehandle;
   readonly link: LossyLink;
   readonly lowerLink: LossyLink;
+  readonly #options: Omit<ProxyOptions, 'stateDirectory'>;
   #proxy: Proxy;
   #stateDirectory: string;
   #starts = 0;
 
-  static async open(imagePort: number, directory: string): Promise<ProxiedTree> {
+  static async open(
+    imagePort: number,
+    directory: string,
+    space: SpaceLimits,
+  ): Promise<ProxiedTree> {
     const lowerLink = await LossyLink.open(imagePort);
     const stateDirectory = join(directory, 'state-0');
-    const proxy = await startProxy(lowerLink.port, stateDirectory);
+    const options = proxyOptions(lowerLink.port, space);
+    const proxy = await createProxy({ ...options, stateDirectory });
     const link = await LossyLink.open(proxy.address.port);
     const client = connectNfs3({ host: '127.0.0.1', port: link.port, timeoutMs: 60_000 });
     const mounted = await client.mount('/', contextOf(ROOT));
     if (mounted.status !== Mountstat3.OK) throw new Error('the proxied tree cannot be mounted');
-    return new ProxiedTree(proxy, stateDirectory, client, mounted.handle, link, lowerLink);
+    return new ProxiedTree(options, proxy, stateDirectory, client, mounted.handle, link, lowerLink);
   }
 
   private constructor(
+    options: Omit<ProxyOptions, 'stateDirectory'>,
     proxy: Proxy,
     stateDirectory: string,
     client: RemoteNfs3Service,
@@ -46,6 +59,7 @@ export class ProxiedTree {
     link: LossyLink,
     lowerLink: LossyLink,
   ) {
+    this.#options = options;
     this.#proxy = proxy;
     this.#stateDirectory = stateDirectory;
     this.client = client;
@@ -82,17 +96,17 @@ export class ProxiedTree {
   }
 
   async #start(): Promise<void> {
-    this.#proxy = await startProxy(this.lowerLink.port, this.#stateDirectory);
+    this.#proxy = await createProxy({ ...this.#options, stateDirectory: this.#stateDirectory });
     this.link.targetPort = this.#proxy.address.port;
   }
 }
 
-function startProxy(port: number, stateDirectory: string): Promise<Proxy> {
-  return createProxy({
+function proxyOptions(port: number, space: SpaceLimits): Omit<ProxyOptions, 'stateDirectory'> {
+  return {
     locator: staticLocator([{ host: '127.0.0.1', port, export: '/' }]),
-    stateDirectory,
     failover: { probeMs: PROBE_MS },
-  });
+    space,
+  };
 }
 
 export function contextOf({ uid, gid, gids }: Caller): Nfs3Context {

@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Fattr3, type Filehandle, StableHow, type Verf3 } from '@rowfs/nfs3';
+import type { SpaceLimits } from '@rowfs/proxy';
 import { type Caller, CALLERS, ROOT } from './callers.ts';
 import { attributeDifferences, differences, timeDifferences } from './comparison.ts';
 import type { DiskOutcome, DiskState, LocalDisk } from './local-disk.ts';
@@ -23,6 +24,12 @@ export interface Counts {
   restarts: number;
   kills: number;
   connectionsLost: number;
+  /** Operations that were refused for want of space. */
+  refusedForSpace: number;
+}
+
+export function noCounts(): Counts {
+  return { operations: 0, restarts: 0, kills: 0, connectionsLost: 0, refusedForSpace: 0 };
 }
 
 export interface Bench {
@@ -34,19 +41,20 @@ export interface Bench {
 /**
  * One sequence of operations on the overlay and on a directory of the local disk.
  *
+ * @param sequence under a quota, what is refused with NOSPC is right, if it changes nothing.
  * @throws Divergence after the first step after which they are not the same.
  */
 export async function runSequence(
   bench: Bench,
-  steps: readonly Step[],
+  { steps, quota }: { readonly steps: readonly Step[]; readonly quota?: number | undefined },
   counts: Counts,
 ): Promise<void> {
   const directory = await mkdtemp(join(tmpdir(), 'rowfs-model-'));
   try {
     const { paths } = await bench.disk.begin(directory);
-    const tree = await ProxiedTree.open(bench.imagePort, directory);
+    const tree = await ProxiedTree.open(bench.imagePort, directory, spaceFor(quota));
     try {
-      const sequence = await Sequence.begin(bench.disk, tree, paths);
+      const sequence = await Sequence.begin(bench.disk, tree, paths, quota !== undefined);
       for (const step of steps) await sequence.step(step, counts);
     } finally {
       counts.connectionsLost += tree.link.losses + tree.lowerLink.losses;
@@ -58,10 +66,16 @@ export async function runSequence(
   }
 }
 
+function spaceFor(quota: number | undefined): SpaceLimits {
+  // What else this disk holds is no matter of the sequence.
+  return quota === undefined ? { reserve: 0 } : { quota, reserve: 0 };
+}
+
 class Sequence {
   readonly #disk: LocalDisk;
   readonly #tree: ProxiedTree;
   readonly #performer: Performer;
+  readonly #mayBeFull: boolean;
   readonly #handles: Buffer[] = [];
   readonly #uncommitted = new UncommittedWrites();
   /** What was done so far, in words. */
@@ -75,8 +89,9 @@ class Sequence {
     disk: LocalDisk,
     tree: ProxiedTree,
     paths: readonly string[],
+    mayBeFull: boolean,
   ): Promise<Sequence> {
-    const sequence = new Sequence(disk, tree);
+    const sequence = new Sequence(disk, tree, mayBeFull);
     for (const path of paths) {
       let handle: Filehandle = tree.root;
       for (const name of path.split('/').filter((each) => each !== '')) {
@@ -91,7 +106,8 @@ class Sequence {
     return sequence;
   }
 
-  private constructor(disk: LocalDisk, tree: ProxiedTree) {
+  private constructor(disk: LocalDisk, tree: ProxiedTree, mayBeFull: boolean) {
+    this.#mayBeFull = mayBeFull;
     this.#disk = disk;
     this.#tree = tree;
     const ctimeOf = (object: number): Fattr3['ctime'] =>
@@ -106,7 +122,7 @@ class Sequence {
         counts.operations += 1;
         const operation = resolved(step.operation, this.#diskState);
         const caller = CALLERS[step.caller] ?? ROOT;
-        await this.#operate(operation, caller, step.loss);
+        await this.#operate(operation, caller, step.loss, counts);
       }
     } catch (error) {
       if (error instanceof Divergence) throw error;
@@ -114,16 +130,21 @@ class Sequence {
     }
   }
 
-  async #operate(operation: Operation, caller: Caller, loss: Loss | undefined): Promise<void> {
+  async #operate(
+    operation: Operation,
+    caller: Caller,
+    loss: Loss | undefined,
+    counts: Counts,
+  ): Promise<void> {
     const words = inWords(operation, (object) => this.#nameOf(object));
     this.#story.push(`${caller.name}: ${words}${loss === undefined ? '' : `; ${loss}`}`);
     const before = this.#seen;
     const diskBefore = this.#diskState;
     if (loss !== undefined) this.#tree.link.loseNext(loss);
     const outcome = await this.#performer.perform(operation, contextOf(caller));
-    const onDisk = await this.#disk.perform(operation, caller);
     this.#story.push(`   ${outcome.status}`);
-    this.#compareOutcome(outcome, onDisk);
+    if (outcome.status === 'NOSPC' && this.#mayBeFull) counts.refusedForSpace += 1;
+    else this.#compareOutcome(outcome, await this.#disk.perform(operation, caller));
     await this.#look();
     this.#compare();
     this.#compareClaims(outcome, before, loss === undefined);

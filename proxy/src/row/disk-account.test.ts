@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { type Filehandle, Nfsstat3, StableHow, UNCHANGED } from '@rowfs/nfs3';
+import type { SpaceLimits } from '../shadow/space.ts';
 import { diskBytes } from '../test-support/disk-bytes.ts';
 import { asRoot as ctx, makeImage, Overlaid } from '../test-support/row/overlaid.ts';
 
@@ -31,10 +32,12 @@ const change = fc.oneof(
 );
 type Change = typeof change extends fc.Arbitrary<infer T> ? T : never;
 
-async function fileNamed(subject: Overlaid, file: string): Promise<Filehandle> {
+/** Undefined when there is no room for a new one. */
+async function fileNamed(subject: Overlaid, file: string): Promise<Filehandle | undefined> {
   const where = { dir: subject.root, name: file };
   const how = { mode: 'unchecked', objAttributes: { ...UNCHANGED, mode: 0o644 } } as const;
   const made = await subject.service.create({ where, how }, ctx);
+  if (made.status === Nfsstat3.NOSPC) return undefined;
   assert.ok(made.status === Nfsstat3.OK && made.obj !== undefined);
   return made.obj;
 }
@@ -46,6 +49,7 @@ async function apply(subject: Overlaid, step: Exclude<Change, { what: 'restart' 
     return;
   }
   const file = await fileNamed(subject, step.name);
+  if (file === undefined) return;
   if (step.what === 'cut') {
     const newAttributes = { ...UNCHANGED, size: step.size };
     await service.setattr({ object: file, newAttributes, guard: undefined }, ctx);
@@ -56,28 +60,39 @@ async function apply(subject: Overlaid, step: Exclude<Change, { what: 'restart' 
   await service.write({ file, offset: at, count, stable, data }, ctx);
 }
 
-test('what the shadow believes that its contents take of the disk is what they take', async (t) => {
+/** From next to nothing to most of what is written. */
+const quotas = fc.option(fc.integer({ min: 2, max: 32 }), { nil: undefined });
+
+test('what the shadow believes that its contents take of the disk is what they take, and no more than its quota', async (t) => {
   const image = await makeImage();
   t.after(() => rm(image, { recursive: true }));
   await fc.assert(
-    fc.asyncProperty(fc.array(change, { minLength: 1, maxLength: 30 }), async (steps) => {
-      const directory = await mkdtemp(join(tmpdir(), 'rowfs-account-'));
-      let subject = await Overlaid.open(image, directory);
-      try {
-        for (const step of steps) {
-          if (step.what === 'restart') {
-            await subject.close();
-            subject = await Overlaid.open(image, directory);
-          } else await apply(subject, step);
-          await subject.shadow.reclaimed();
-          const taken = await diskBytes(join(directory, 'data'));
-          assert.equal(subject.shadow.space.contentBytes, taken, JSON.stringify(step));
+    fc.asyncProperty(
+      fc.array(change, { minLength: 1, maxLength: 30 }),
+      quotas,
+      async (steps, blocks) => {
+        const limits: SpaceLimits = blocks === undefined ? {} : { quota: blocks * 4096 };
+        const directory = await mkdtemp(join(tmpdir(), 'rowfs-account-'));
+        let subject = await Overlaid.open(image, directory, limits);
+        try {
+          for (const step of steps) {
+            const { contentBytes: before } = subject.shadow.space;
+            if (step.what === 'restart') {
+              await subject.close();
+              subject = await Overlaid.open(image, directory, limits);
+            } else await apply(subject, step);
+            const { contentBytes } = subject.shadow.space;
+            assert.ok(contentBytes <= Math.max(before, limits.quota ?? Infinity), 'over the quota');
+            await subject.shadow.reclaimed();
+            const taken = await diskBytes(join(directory, 'data'));
+            assert.equal(subject.shadow.space.contentBytes, taken, JSON.stringify(step));
+          }
+        } finally {
+          await subject.close();
+          await rm(directory, { recursive: true });
         }
-      } finally {
-        await subject.close();
-        await rm(directory, { recursive: true });
-      }
-    }),
+      },
+    ),
     { numRuns: RUNS },
   );
 });

@@ -171,7 +171,31 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 1, arbitrary: fc.record({ disturbance }) },
 );
 
-/** A sequence of `maxLength` steps at most. */
-export function randomSteps(maxLength: number): fc.Arbitrary<Step[]> {
-  return fc.array(step, { minLength: 1, maxLength, size: 'max' });
+export interface RandomSequence {
+  readonly steps: readonly Step[];
+  /** Of the shadow, in bytes; undefined for one that has all the room it wants. */
+  readonly quota: number | undefined;
+}
+
+/** One in five has a quota: from next to nothing to most of what a sequence takes. */
+const quota = fc.oneof(
+  { weight: 4, arbitrary: fc.constant(undefined) },
+  { weight: 1, arbitrary: fc.integer({ min: 2, max: 24 }).map((blocks) => blocks * 4096) },
+);
+
+/** Of `maxLength` steps at most. */
+export function randomSequences(maxLength: number): fc.Arbitrary<RandomSequence> {
+  const steps = fc.array(step, { minLength: 1, maxLength, size: 'max' });
+  return fc
+    .record({ steps, quota })
+    .map((drawn) =>
+      drawn.quota === undefined ? drawn : { ...drawn, steps: withoutKills(drawn.steps) },
+    );
+}
+
+/** What a kill takes may find no room when it is sent again, and that is another matter. */
+function withoutKills(steps: readonly Step[]): Step[] {
+  return steps.filter(
+    (each) => !('disturbance' in each && each.disturbance === 'kill of the proxy'),
+  );
 }
