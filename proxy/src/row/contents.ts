@@ -67,7 +67,7 @@ export async function readContents(
   offset: number,
   end: number,
 ): Promise<Uint8Array[]> {
-  const { id, size, lower } = node;
+  const { id, lower } = node;
   const parts: Uint8Array[] = [];
   for (const span of spansOf(presenceOf(overlay, id), node.lowerLimit, offset, end)) {
     if (span.from === 'lower' && lower !== undefined) {
@@ -75,7 +75,7 @@ export async function readContents(
     } else if (span.from === 'shadow') {
       // Looked up for each span: between them the file may have been closed for another's sake.
       const file = overlay.shadow.files.file(id);
-      parts.push(await file.read(span.offset, span.length, size));
+      parts.push(await file.read(span.offset, span.length));
     } else parts.push(new Uint8Array(span.length));
   }
   return parts;

@@ -42,7 +42,7 @@ async function countNewBlocks(
   const { files, space } = overlay.shadow;
   const isPresent = presenceOf(overlay, id);
   const first = blockOf(start) * BLOCK_BYTES;
-  const bytes = await files.file(id).read(first, end - first, size);
+  const bytes = await files.file(id).read(first, end - first);
   const hasHoles = lowerLimit > 0 || space.contentsOf(id) < size;
   let count = 0;
   for (let at = first; at < end; at += BLOCK_BYTES) {

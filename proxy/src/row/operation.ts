@@ -80,6 +80,7 @@ const diskStatuses: Readonly<Record<string, Nfsstat3Error>> = {
   EFBIG: Nfsstat3.FBIG,
   EROFS: Nfsstat3.ROFS,
   EIO: Nfsstat3.IO,
+  EAGAIN: Nfsstat3.JUKEBOX,
   EMFILE: Nfsstat3.JUKEBOX,
   ENFILE: Nfsstat3.JUKEBOX,
 };

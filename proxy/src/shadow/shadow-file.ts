@@ -53,6 +53,7 @@ export class ShadowFile {
   #nameUnsynced = false;
   /** Nothing lies beyond the size. */
   #isCut = false;
+  #isReadOnly = false;
 
   /** @param onAllocated told the bytes of disk that it takes, whenever they may have changed. */
   constructor(id: number, directory: string, path: string, onAllocated: (bytes: number) => void) {
@@ -66,11 +67,14 @@ export class ShadowFile {
     return this.users === 0 && this.unstable === undefined && !this.#nameUnsynced && this.lock.idle;
   }
 
-  /** `length` bytes from `offset`; what the sparse file does not have is zeros. */
-  async read(offset: number, length: number, size: number): Promise<Uint8Array> {
+  /**
+   * `length` bytes from `offset`, within the size; what the sparse file does not have is zeros. It works
+   * on a disk that has become read-only too.
+   */
+  async read(offset: number, length: number): Promise<Uint8Array> {
     const bytes = Buffer.allocUnsafe(length);
     let done = 0;
-    const descriptor = this.#open(size, false);
+    const descriptor = this.#openToRead();
     if (descriptor !== undefined) {
       this.users += 1;
       try {
@@ -155,6 +159,7 @@ export class ShadowFile {
     if (this.#descriptor !== undefined) closeSync(this.#descriptor);
     this.#descriptor = undefined;
     this.#isCut = false;
+    this.#isReadOnly = false;
   }
 
   #allocated(descriptor: number): number {
@@ -163,8 +168,22 @@ export class ShadowFile {
     return bytes;
   }
 
+  #openToRead(): number | undefined {
+    if (this.#descriptor !== undefined) return this.#descriptor;
+    try {
+      this.#descriptor = openIfThere(this.#path, constants.O_RDWR);
+    } catch (error) {
+      if (!isErrno(error, 'EROFS')) throw error;
+      this.#descriptor = openIfThere(this.#path, constants.O_RDONLY);
+      this.#isReadOnly = true;
+    }
+    return this.#descriptor;
+  }
+
   #open(size: number, create: boolean): number | undefined {
-    this.#descriptor ??= openIfThere(this.#path);
+    // Reads in flight keep the descriptor, which then fails whoever writes.
+    if (this.#isReadOnly && this.users === 0) this.close();
+    this.#descriptor ??= openIfThere(this.#path, constants.O_RDWR);
     if (this.#descriptor === undefined) {
       if (!create) return undefined;
       const flags = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL;
@@ -186,13 +205,17 @@ export function allocatedBytes({ blocks }: Stats): number {
   return blocks * STAT_BLOCK_BYTES;
 }
 
-function openIfThere(path: string): number | undefined {
+function openIfThere(path: string, flags: number): number | undefined {
   try {
-    return openSync(path, constants.O_RDWR);
+    return openSync(path, flags);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    if (isErrno(error, 'ENOENT')) return undefined;
     throw error;
   }
+}
+
+function isErrno(error: unknown, code: 'ENOENT' | 'EROFS'): boolean {
+  return error instanceof Error && 'code' in error && error.code === code;
 }
 
 /** What is left of `parts` after their first `count` bytes. */

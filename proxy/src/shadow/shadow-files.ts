@@ -177,7 +177,7 @@ export class ShadowFiles {
   /** What was written beyond the size that is on record must not show when the file grows again. */
   #cutToRecord(file: ShadowFile): void {
     const record = this.#store.get(nodeKey(file.id));
-    file.cut(record === undefined ? 0 : decodeNode(file.id, record).size);
+    if (record !== undefined) file.cut(decodeNode(file.id, record).size);
   }
 
   #closeSome(): void {

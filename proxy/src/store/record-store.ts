@@ -5,10 +5,10 @@ import { open, type RootDatabase } from 'lmdb';
 /** With less than this free, a failed commit is taken for a full disk. */
 const FULL_DISK_BYTES = 256 * 1024;
 
-/** A transaction that did not get to the disk; `code` as the file system's own errors have it. */
+/** Records that cannot be written, or read (EAGAIN); `code` as the file system's own errors have it. */
 export class RecordStoreError extends Error {
   override readonly name = 'RecordStoreError';
-  readonly code: 'ENOSPC' | 'EROFS' | 'EIO';
+  readonly code: 'ENOSPC' | 'EROFS' | 'EIO' | 'EAGAIN';
 
   constructor(code: RecordStoreError['code'], message: string, options: ErrorOptions) {
     super(`${message}: ${code}`, options);
@@ -74,7 +74,8 @@ const RETRY_MS = 1_000;
  */
 export class RecordStore {
   readonly #path: string;
-  readonly #db: RootDatabase<Buffer, Buffer>;
+  /** Undefined while it could not be opened again after a failure. */
+  #db: RootDatabase<Buffer, Buffer> | undefined;
   readonly #onLoss: (error: unknown) => void;
   readonly #facts = new Map<string, Buffer>();
   #next: Transaction | undefined;
@@ -83,16 +84,7 @@ export class RecordStore {
 
   constructor(path: string, onLoss: (error: unknown) => void) {
     this.#path = path;
-    this.#db = open<Buffer, Buffer>({
-      path,
-      encoding: 'binary',
-      keyEncoding: 'binary',
-      // Batches are made here; lmdb's own, by turn of the event loop, leave rejections that nobody sees.
-      eventTurnBatching: false,
-      // With it a commit whose fsync failed can be read nevertheless, and what is not on the disk may
-      // be built on; without it lmdb throws the whole transaction away, and later ones do not need it.
-      overlappingSync: false,
-    });
+    this.#db = openDatabase(path);
     this.#onLoss = onLoss;
   }
 
@@ -102,7 +94,7 @@ export class RecordStore {
     const committing = this.#current?.changes;
     if (committing !== undefined && committing.size > 0 && committing.has(key))
       return committing.get(key);
-    return this.#facts.get(key) ?? this.#db.get(Buffer.from(key, 'latin1'));
+    return this.#facts.get(key) ?? this.#read((db) => db.get(Buffer.from(key, 'latin1')));
   }
 
   /** Changes records: all of these or none. */
@@ -129,7 +121,7 @@ export class RecordStore {
   *range(from: string, prefix: string): Generator<{ key: Buffer; value: Buffer }> {
     const start = Buffer.from(from, 'latin1');
     const first = Buffer.from(prefix, 'latin1');
-    for (const { key, value } of this.#db.getRange({ start })) {
+    for (const { key, value } of this.#read((db) => db.getRange({ start }))) {
       if (first.compare(key, 0, first.length) !== 0) return;
       yield { key, value };
     }
@@ -151,7 +143,7 @@ export class RecordStore {
 
   /** Bytes of the pages that hold records; what else the file has is free for new ones. */
   bytesUsed(): number {
-    const stats = this.#db.getStats() as PageStatistics;
+    const stats = this.#read((db) => db.getStats() as PageStatistics);
     const { treeBranchPageCount, treeLeafPageCount, overflowPages, pageSize } = stats;
     return (treeBranchPageCount + treeLeafPageCount + overflowPages) * pageSize;
   }
@@ -161,8 +153,18 @@ export class RecordStore {
       await this.durable();
     } finally {
       clearTimeout(this.#retry);
-      await this.#db.close();
+      await this.#db?.close();
     }
+  }
+
+  /** @throws RecordStoreError EAGAIN between a failure and the opening after it. */
+  #read<T>(read: (db: RootDatabase<Buffer, Buffer>) => T): T {
+    try {
+      if (this.#db !== undefined) return read(this.#db);
+    } catch (cause) {
+      throw new RecordStoreError('EAGAIN', `cannot read ${this.#path} now`, { cause });
+    }
+    throw new RecordStoreError('EAGAIN', `${this.#path} is not open`, {});
   }
 
   #begin(): Transaction {
@@ -185,10 +187,12 @@ export class RecordStore {
     this.#current = transaction;
     this.#next = undefined;
     try {
+      if (this.#db === undefined) this.#reopen();
       await this.#commit(transaction.changes);
       transaction.succeeded();
     } catch (error) {
       const reason = await this.#explain(error);
+      await this.#abandon();
       transaction.failed(reason);
       this.#retryFacts();
       if (transaction.changes.size > 0) this.#lose(reason);
@@ -198,17 +202,34 @@ export class RecordStore {
   }
 
   async #commit(changes: Writes): Promise<void> {
+    const db = this.#db;
     const facts = [...this.#facts];
     // Not transaction(): after one commit that failed, its promises are never settled again.
-    await this.#db.batch(() => {
+    await db?.batch(() => {
       for (const [key, value] of [...facts, ...changes]) {
         const binaryKey = Buffer.from(key, 'latin1');
         // Their promises are the batch's own.
-        if (value === undefined) void this.#db.remove(binaryKey);
-        else void this.#db.put(binaryKey, value);
+        if (value === undefined) void db.remove(binaryKey);
+        else void db.put(binaryKey, value);
       }
     });
     for (const [key, value] of facts) if (this.#facts.get(key) === value) this.#facts.delete(key);
+  }
+
+  /** A database that could not write its meta page can only be closed. */
+  async #abandon(): Promise<void> {
+    const db = this.#db;
+    this.#db = undefined;
+    await db?.close().catch(() => undefined);
+    try {
+      this.#reopen();
+    } catch {
+      // The next transaction tries again, and is told.
+    }
+  }
+
+  #reopen(): void {
+    this.#db = openDatabase(this.#path);
   }
 
   #lose(reason: RecordStoreError): void {
@@ -239,6 +260,19 @@ export class RecordStore {
     const message = `cannot write to ${this.#path}`;
     return new RecordStoreError(isErrno(cause, 'EROFS') ? 'EROFS' : code, message, { cause });
   }
+}
+
+function openDatabase(path: string): RootDatabase<Buffer, Buffer> {
+  return open<Buffer, Buffer>({
+    path,
+    encoding: 'binary',
+    keyEncoding: 'binary',
+    // Batches are made here; lmdb's own, by turn of the event loop, leave rejections that nobody sees.
+    eventTurnBatching: false,
+    // With it a commit whose fsync failed can be read nevertheless, and what is not on the disk may
+    // be built on; without it lmdb throws the whole transaction away, and later ones do not need it.
+    overlappingSync: false,
+  });
 }
 
 /** lmdb's errors have the number of errno for their code. */
