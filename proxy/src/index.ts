@@ -38,7 +38,10 @@ export {
   changesOf,
   type ObjectType,
 } from './inspect/changes.ts';
+export { exportLayer, type ExportOptions } from './export/export-layer.ts';
+export { type MergedTree, type MergedTreeOptions, openMergedTree } from './inspect/merged-tree.ts';
 export { clearDiscarded, discardShadow } from './inspect/discard-shadow.ts';
+export { SessionFile, type SessionRecord } from './session-file.ts';
 export { listShadows, type ShadowSummary } from './inspect/list-shadows.ts';
 export { printableName } from './inspect/printable-name.ts';
 export { readShadow } from './inspect/read-shadow.ts';

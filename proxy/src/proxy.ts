@@ -1,7 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
-  connectNfs3,
   listenNfs3,
   type Nfs3Listener,
   type Nfs3Service,
@@ -16,7 +15,8 @@ import {
   DEFAULT_FAILOVER_TIMINGS,
   type FailoverTimings,
 } from './failover/failover.ts';
-import type { OpenServer, ServerStatus } from './failover/replica.ts';
+import { serverOpener } from './failover/open-server.ts';
+import type { ServerStatus } from './failover/replica.ts';
 import { LocationWatch } from './location-watch.ts';
 import type { Locator, UseRegistry } from './locator.ts';
 import { messageOf, ProxyError } from './proxy-error.ts';
@@ -239,18 +239,6 @@ async function lockState(directory: string): Promise<() => Promise<void>> {
       { cause: error },
     );
   }
-}
-
-/** One failed connection is enough: there are other servers, and this one is tried again later. */
-function serverOpener(logger: Logger): OpenServer {
-  return ({ host, port, mountPort }) =>
-    connectNfs3({
-      host,
-      ...(port !== undefined && { port }),
-      ...(mountPort !== undefined && { mountPort }),
-      maxFailedConnections: 1,
-      logger,
-    });
 }
 
 async function listen(

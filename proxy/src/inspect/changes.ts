@@ -42,8 +42,13 @@ export interface Change {
   readonly contents: ChangedContents | undefined;
   /** What its contents take of this machine's disk; told once for an object of several names. */
   readonly bytes: number;
-  /** The node in the shadow, 0 for what was removed: names of one object share it. */
-  readonly node: number;
+  /** All names of the object by now, as far as they are known; none of a removed one. */
+  readonly names: readonly string[];
+}
+
+export interface ChangesOptions {
+  /** Tell mtimes of directories too, which follow what is done in them. Default false. */
+  readonly directoryTimes?: boolean;
 }
 
 export interface ChangedContents {
@@ -71,7 +76,7 @@ const TYPE_NAMES: ReadonlyMap<Ftype3, ObjectType> = new Map([
  *
  * @throws ShadowError SHADOW_CORRUPT; SHADOW_UNUSABLE when there is no path table
  */
-export function changesOf(scan: Scan): Change[] {
+export function changesOf(scan: Scan, options: ChangesOptions = {}): Change[] {
   const [unreadable] = scan.findings;
   if (unreadable !== undefined)
     throw new ShadowError('SHADOW_CORRUPT', `${unreadable.what}: see what fsck says`);
@@ -79,22 +84,25 @@ export function changesOf(scan: Scan): Change[] {
     const message = `${scan.directory} does not know the paths of its image: no proxy ran on it`;
     throw new ShadowError('SHADOW_UNUSABLE', message);
   }
-  const changes = new Changes(scan, new MergedPaths(scan, scan.paths), scan.paths);
+  const { directoryTimes = false } = options;
+  const changes = new Changes(scan, scan.paths, directoryTimes);
   return changes.all().sort((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0));
 }
 
-type Details = Pick<Change, 'type' | 'attributes' | 'contents' | 'bytes' | 'node'>;
+type Details = Pick<Change, 'type' | 'attributes' | 'contents' | 'bytes' | 'names'>;
 
 class Changes {
   readonly #scan: Scan;
   readonly #merged: MergedPaths;
   readonly #paths: NonNullable<Scan['paths']>;
+  readonly #directoryTimes: boolean;
   readonly #found: Change[] = [];
 
-  constructor(scan: Scan, merged: MergedPaths, paths: NonNullable<Scan['paths']>) {
+  constructor(scan: Scan, paths: NonNullable<Scan['paths']>, directoryTimes: boolean) {
     this.#scan = scan;
-    this.#merged = merged;
+    this.#merged = new MergedPaths(scan, paths);
     this.#paths = paths;
+    this.#directoryTimes = directoryTimes;
   }
 
   all(): Change[] {
@@ -109,16 +117,20 @@ class Changes {
   #born(node: Node): void {
     const names = this.#entries(node);
     const [first] = names;
+    const details = this.#details(
+      node,
+      names.map(({ path }) => path),
+    );
     for (const entry of names) {
       const from = entry === first ? undefined : first?.path;
       const kind = entry === first ? 'added' : 'linked';
-      this.#add(kind, entry.path, this.#details(node, entry === first), from, entry.replaces);
+      const once = entry === first ? details : { ...details, bytes: 0 };
+      this.#add(kind, entry.path, once, from, entry.replaces);
     }
   }
 
   /** Names that an object of the image has kept, has got, and has lost. */
   #ofImage(node: Node): void {
-    const details = this.#details(node, true);
     const inImage = node.lower && this.#paths.node(node.lower);
     const had = (inImage === undefined ? undefined : this.#paths.names(inImage)) ?? [];
     const names = this.#entries(node);
@@ -135,6 +147,7 @@ class Changes {
       if (had.some((before) => isAt(name.entry, before))) kept.push(name.path);
       else got.push(name);
     }
+    const details = this.#details(node, [...kept, ...got.map(({ path }) => path)]);
     const isChanged = details.attributes.length > 0 || details.contents !== undefined;
     let told = false;
     const detailsOnce = (): Details => {
@@ -186,14 +199,14 @@ class Changes {
     return lower !== undefined && this.#paths.node(lower) === inImage.parent;
   }
 
-  #details(node: Node, withBytes: boolean): Details {
+  #details(node: Node, names: readonly string[]): Details {
     const contents = this.#contents(node);
     return {
       type: TYPE_NAMES.get(node.type),
-      attributes: changedAttributes(node, contents !== undefined),
+      attributes: this.#attributes(node, contents !== undefined),
       contents,
-      bytes: withBytes ? (this.#scan.contents.get(node.id)?.diskBytes ?? 0) : 0,
-      node: node.id,
+      bytes: this.#scan.contents.get(node.id)?.diskBytes ?? 0,
+      names,
     };
   }
 
@@ -208,6 +221,18 @@ class Changes {
     }
     if (blocks === 0 && lowerLimit === origin.size && size === origin.size) return undefined;
     return { blocks, sizeBefore: origin.size, sizeAfter: size };
+  }
+
+  #attributes(node: Node, hasOtherContents: boolean): ChangedAttribute[] {
+    const { origin } = node;
+    if (origin === undefined) return [];
+    const changed: ChangedAttribute[] = [];
+    if (node.mode !== origin.mode) changed.push('mode');
+    if (node.uid !== origin.uid) changed.push('uid');
+    if (node.gid !== origin.gid) changed.push('gid');
+    const follows = hasOtherContents || (node.type === Ftype3.DIR && !this.#directoryTimes);
+    if (!follows && compareTimes(node.mtime, origin.mtime) !== 0) changed.push('mtime');
+    return changed;
   }
 
   #add(
@@ -226,18 +251,5 @@ const GONE: Details = {
   attributes: [],
   contents: undefined,
   bytes: 0,
-  node: 0,
+  names: [],
 };
-
-/** Those that a person sees: of a directory the mtime follows what is done in it. */
-function changedAttributes(node: Node, hasOtherContents: boolean): ChangedAttribute[] {
-  const { origin } = node;
-  if (origin === undefined) return [];
-  const changed: ChangedAttribute[] = [];
-  if (node.mode !== origin.mode) changed.push('mode');
-  if (node.uid !== origin.uid) changed.push('uid');
-  if (node.gid !== origin.gid) changed.push('gid');
-  const follows = hasOtherContents || node.type === Ftype3.DIR;
-  if (!follows && compareTimes(node.mtime, origin.mtime) !== 0) changed.push('mtime');
-  return changed;
-}

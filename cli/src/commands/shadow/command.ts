@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { addShadowDiffCommand } from './diff.ts';
 import { addShadowDiscardCommand } from './discard.ts';
+import { addShadowExportCommand } from './export.ts';
 import { addShadowFsckCommand } from './fsck.ts';
 import { addShadowLsCommand } from './ls.ts';
 
@@ -17,10 +18,12 @@ part that only one has will do, and nothing when there is only one.
 Examples:
   $ rowfs shadow ls
   $ rowfs shadow diff debian/default/12.5
+  $ rowfs shadow export 12.5 -o changes.tar   a layer for OCI tools
   $ rowfs shadow discard 12.5                 pristine at the next start`,
     );
   addShadowLsCommand(shadow);
   addShadowDiffCommand(shadow);
+  addShadowExportCommand(shadow);
   addShadowDiscardCommand(shadow);
   addShadowFsckCommand(shadow);
 }
