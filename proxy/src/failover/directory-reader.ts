@@ -122,7 +122,7 @@ export class DirectoryReader {
     if (name === '.') return parent;
     if (name === '..') return this.#table.names(parent)?.[0]?.parent ?? ROOT_NODE;
     const known = this.#table.child(parent, name);
-    if (known !== undefined && this.#attributes.get(known) !== undefined) {
+    if (known !== undefined && this.#attributes.has(known)) {
       if (entry.nameHandle !== undefined) tree.keepHandle(known, entry.nameHandle);
       return known;
     }

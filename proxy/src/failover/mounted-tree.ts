@@ -1,5 +1,5 @@
 import type { Filehandle, Fattr3, Nfs3Service } from '@rowfs/nfs3';
-import { LRUCache } from 'lru-cache';
+import { HandleCache } from '../compact/handle-cache.ts';
 import { type NodeId, ROOT_NODE } from './node-handle.ts';
 
 /** Handles kept per server; one that was dropped is walked to again. */
@@ -14,7 +14,7 @@ export class MountedTree {
   readonly root: Filehandle;
   /** False once the server answered READDIRPLUS with NOTSUPP. */
   hasReaddirplus = true;
-  readonly #handles: LRUCache<NodeId, Filehandle>;
+  readonly #handles: HandleCache<NodeId>;
   /** Files of several names by the fileid that the server gives them under each of these. */
   readonly #linkedFiles: Map<string, NodeId>;
 
@@ -23,7 +23,7 @@ export class MountedTree {
     this.service = service;
     this.root = root;
     const same = earlier !== undefined && Buffer.compare(earlier.root, root) === 0;
-    this.#handles = same ? earlier.#handles : new LRUCache({ max: MAX_HANDLES });
+    this.#handles = same ? earlier.#handles : new HandleCache(MAX_HANDLES);
     this.#linkedFiles = same ? earlier.#linkedFiles : new Map<string, NodeId>();
   }
 

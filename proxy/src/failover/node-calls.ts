@@ -108,9 +108,7 @@ export class NodeCalls {
 
   #isKnown(node: NodeId): boolean {
     return (
-      node === ROOT_NODE ||
-      this.#attributes.get(node) !== undefined ||
-      this.#table.names(node) !== undefined
+      node === ROOT_NODE || this.#attributes.has(node) || this.#table.names(node) !== undefined
     );
   }
 }

@@ -1,8 +1,8 @@
 import type { Fattr3, PostOpAttr } from '@rowfs/nfs3';
-import { LRUCache } from 'lru-cache';
+import { AttributeCache } from '../compact/attribute-cache.ts';
 import type { NodeId } from './node-handle.ts';
 
-/** About 400 bytes each. */
+/** About 130 bytes each. */
 const MAX_NODES = 200_000;
 
 /**
@@ -20,10 +20,14 @@ const MAX_NODES = 200_000;
  */
 export class PinnedAttributes {
   readonly #fsid: bigint;
-  readonly #attributes = new LRUCache<NodeId, Fattr3>({ max: MAX_NODES });
+  readonly #attributes = new AttributeCache<NodeId>(MAX_NODES);
 
   constructor(fsid: bigint) {
     this.#fsid = fsid;
+  }
+
+  has(node: NodeId): boolean {
+    return this.#attributes.has(node);
   }
 
   get(node: NodeId): Fattr3 | undefined {

@@ -182,7 +182,7 @@ export class Decision {
     if (directory.lower === undefined) return true;
     return this.facts
       .listing(directory.lower)
-      .every(({ name }) => this.entry(directory, name)?.id === 0);
+      .names.every((name) => this.entry(directory, name)?.id === 0);
   }
 
   /** The object's node, made with the lower's attributes when it has none yet. */
@@ -283,7 +283,7 @@ export class Decision {
   dropDirectory(object: MergedObject): void {
     const node = this.touch(object);
     if (node.lower !== undefined) {
-      for (const { name } of this.facts.listing(node.lower)) {
+      for (const name of this.facts.listing(node.lower).names) {
         this.#writes.set(this.#entryKey(node.id, name), undefined);
       }
     }

@@ -8,7 +8,7 @@ import {
   positionOf,
 } from '../shadow/cookies.ts';
 import { type Decision, type MergedObject, objectOf, type RecordedName } from './decision.ts';
-import type { ListedObject, LowerEntry } from './lower-facts.ts';
+import type { ListedObject, LowerEntry } from './lower-listing.ts';
 
 /** What of an object's attributes and its handle can be told without asking the lower. */
 export interface Plus {
@@ -36,7 +36,7 @@ export function plusOf(tree: Decision, { object }: MergedEntry): Plus {
   // A page of names must not cost a round trip for each: clients ask for what they miss.
   const attributes =
     merged.node === undefined ? tree.facts.attributesAtHand(object.text) : tree.attributes(merged);
-  return { attributes, handle: object.virtual };
+  return { attributes, handle: tree.handleOf(merged) };
 }
 
 /** Names that share a cookie, nearly always one: a page ends after all of them or before. */
@@ -62,7 +62,7 @@ export function* groupsAfter(
     return;
   }
   const upper = new Ahead<RecordedName>(tree.entriesFrom(directory, start));
-  const lower = new Ahead<LowerEntry>(lowerFrom(tree, directory, start).values());
+  const lower = new Ahead<LowerEntry>(lowerFrom(tree, directory, start));
   for (;;) {
     const position = nearer(upper.next, lower.next);
     if (position === undefined) return;
@@ -104,22 +104,12 @@ function fromUpper(tree: Decision, { name, id }: RecordedName): MergedEntry | un
   return { name, fileid: node.fileid, object: objectOf(node) };
 }
 
-function lowerFrom(
+function* lowerFrom(
   tree: Decision,
   directory: MergedObject,
   start: Position,
-): readonly LowerEntry[] {
-  if (directory.lower === undefined) return [];
-  const entries = tree.facts.listing(directory.lower);
-  let low = 0;
-  let high = entries.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    const entry = entries[middle];
-    if (entry !== undefined && comparePositions(entry.position, start) < 0) low = middle + 1;
-    else high = middle;
-  }
-  return low === 0 ? entries : entries.slice(low);
+): Generator<LowerEntry, void> {
+  if (directory.lower !== undefined) yield* tree.facts.listing(directory.lower).from(start);
 }
 
 function nearer(

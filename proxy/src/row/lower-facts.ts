@@ -10,33 +10,15 @@ import {
 } from '@rowfs/nfs3';
 import type { Credential } from '@rowfs/oncrpc';
 import { LRUCache } from 'lru-cache';
-import { comparePositions, cookieOf, type Position } from '../shadow/cookies.ts';
+import { AttributeCache } from '../compact/attribute-cache.ts';
 import { latin1 } from '../shadow/records.ts';
+import { LowerListing, type NamedByLower } from './lower-listing.ts';
 import { Refusal } from './refusal.ts';
 import type { Shadow } from '../shadow/shadow.ts';
 
-/** One name of a directory of the lower. */
-export interface LowerEntry {
-  readonly name: Filename;
-  readonly position: Position;
-  readonly cookie: bigint;
-  readonly fileid: bigint;
-  /** Undefined when the lower's listing does not tell handles. */
-  readonly object: ListedObject | undefined;
-}
-
-/** What each page of a directory needs of an object, worked out when the directory is listed. */
-export interface ListedObject {
-  readonly lower: Filehandle;
-  /** `lower` as {@link latin1} text. */
-  readonly text: string;
-  /** The handle that clients get, as long as the lower knows the object. */
-  readonly virtual: Filehandle;
-}
-
 /** How much is remembered of the lower, in objects, names, and entries of listed directories. */
-const MAX_ATTRIBUTES = 32_768;
-const MAX_NAMES = 32_768;
+const MAX_ATTRIBUTES = 131_072;
+const MAX_NAMES = 16_384;
 const MAX_LISTED_ENTRIES = 262_144;
 
 /** A directory's own handle and a name in it, as one key. */
@@ -54,19 +36,19 @@ const ABSENT = Symbol('absent');
 export class LowerFacts {
   readonly #lower: Nfs3Service;
   readonly #credential: Credential;
-  readonly #shadow: Pick<Shadow, 'fsid' | 'handles' | 'nameHash'>;
-  readonly #attributes = new LRUCache<string, Fattr3>({ max: MAX_ATTRIBUTES });
+  readonly #shadow: Pick<Shadow, 'fsid' | 'nameHash'>;
+  readonly #attributes = new AttributeCache<string>(MAX_ATTRIBUTES);
   readonly #names = new LRUCache<string, Filehandle | typeof ABSENT>({ max: MAX_NAMES });
-  readonly #listings = new LRUCache<string, readonly LowerEntry[]>({
+  readonly #listings = new LRUCache<string, LowerListing>({
     maxSize: MAX_LISTED_ENTRIES,
-    sizeCalculation: (entries) => entries.length + 1,
+    sizeCalculation: ({ names }) => names.length + 1,
   });
 
   /** @param credential as whom the lower is read, whoever asks: permissions are checked here. */
   constructor(
     lower: Nfs3Service,
     credential: Credential,
-    shadow: Pick<Shadow, 'fsid' | 'handles' | 'nameHash'>,
+    shadow: Pick<Shadow, 'fsid' | 'nameHash'>,
   ) {
     this.#lower = lower;
     this.#credential = credential;
@@ -101,7 +83,7 @@ export class LowerFacts {
     return this.#names.get(key);
   }
 
-  knownListing(key: string): readonly LowerEntry[] | undefined {
+  knownListing(key: string): LowerListing | undefined {
     return this.#listings.get(key);
   }
 
@@ -129,29 +111,21 @@ export class LowerFacts {
     return found;
   }
 
-  async fetchListing(directory: Filehandle, ctx: Nfs3Context): Promise<readonly LowerEntry[]> {
-    const entries: LowerEntry[] = [];
+  async fetchListing(directory: Filehandle, ctx: Nfs3Context): Promise<LowerListing> {
+    const entries: NamedByLower[] = [];
     try {
       for await (const entry of listDirectory(this.#lower, directory, this.context(ctx))) {
-        const { name, fileid, nameHandle } = entry;
-        const position = this.#shadow.nameHash.position(name);
-        const object = nameHandle === undefined ? undefined : this.#listed(nameHandle);
-        entries.push({ name, fileid, object, position, cookie: cookieOf(position) });
-        if (object !== undefined) this.note(object.lower, entry.nameAttributes);
+        const { name, fileid, nameHandle: handle } = entry;
+        entries.push({ name, fileid, handle, position: this.#shadow.nameHash.position(name) });
+        if (handle !== undefined) this.note(handle, entry.nameAttributes);
       }
     } catch (error) {
       if (error instanceof Nfs3Error) throw new Refusal(error.status, { cause: error });
       throw error;
     }
-    entries.sort((a, b) => comparePositions(a.position, b.position));
-    this.#listings.set(latin1(directory), entries);
-    return entries;
-  }
-
-  /** Copied: a handle that is kept must not keep the whole message that it came in. */
-  #listed(handle: Filehandle): ListedObject {
-    const lower = Buffer.from(handle);
-    return { lower, text: latin1(lower), virtual: this.#shadow.handles.ofLower(lower) };
+    const listing = new LowerListing(entries);
+    this.#listings.set(latin1(directory), listing);
+    return listing;
   }
 }
 
@@ -175,7 +149,7 @@ export class FactsInHand {
   readonly #ctx: Nfs3Context;
   readonly #attributes = new Map<string, Fattr3>();
   readonly #names = new Map<string, Filehandle | typeof ABSENT>();
-  readonly #listings = new Map<string, readonly LowerEntry[]>();
+  readonly #listings = new Map<string, LowerListing>();
 
   constructor(facts: LowerFacts, ctx: Nfs3Context) {
     this.#facts = facts;
@@ -206,8 +180,7 @@ export class FactsInHand {
     });
   }
 
-  /** All names of a directory of the lower, sorted by position. */
-  listing(directory: Filehandle): readonly LowerEntry[] {
+  listing(directory: Filehandle): LowerListing {
     const key = latin1(directory);
     const known = this.#facts.knownListing(key) ?? this.#listings.get(key);
     if (known !== undefined) return known;
