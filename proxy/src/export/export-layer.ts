@@ -3,7 +3,7 @@ import type { Change } from '../inspect/changes.ts';
 import type { MergedTree } from '../inspect/merged-tree.ts';
 import { parentsOf, planLayer } from './layer-plan.ts';
 import { TAR_END, type TarEntry, tarHeader, tarPadding, TarType } from './tar-header.ts';
-import { failed, objectAt, objectsBelow, type WalkedObject } from './tree-walk.ts';
+import { failed, objectAt, objectsBelow, type WalkedObject } from '../inspect/tree-walk.ts';
 
 const WHITEOUT = '.wh.';
 const OPAQUE = '.wh..wh..opq';

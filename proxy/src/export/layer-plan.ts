@@ -27,17 +27,18 @@ export function planLayer(changes: readonly Change[]): LayerPlan {
   const opaque = new Set<string>();
   const whole = new Set<string>();
   const paths = new Set<string>();
-  for (const { path, kind, type, from, replaces, names } of changes) {
+  for (const { path, kind, type, from, replaces, object } of changes) {
     if (kind === 'removed') gone.add(path);
     if (kind === 'renamed' && from !== undefined) gone.add(from);
     if (kind === 'removed') continue;
-    if (replaces) {
+    if (replaces !== undefined) {
       replaced.add(path);
       if (type === 'directory') opaque.add(path);
     }
     if (kind === 'renamed' && type === 'directory') whole.add(path);
     // A changed file is written under each of its names, so that they stay one file.
-    for (const name of type === 'directory' ? [path] : [path, ...names]) paths.add(name);
+    for (const name of type === 'directory' ? [path] : [path, ...(object?.names ?? [])])
+      paths.add(name);
   }
   const isBelowAnother = (path: string): boolean =>
     parentsOf(path).some((parent) => gone.has(parent) || replaced.has(parent));

@@ -20,7 +20,7 @@ function line({ kind, type, path, from, replaces, attributes, contents, bytes }:
     type ?? '?',
     path,
     ...(from === undefined ? [] : [`from ${from}`]),
-    ...(replaces ? ['replaces'] : []),
+    ...(replaces === undefined ? [] : [`replaces ${replaces}`]),
     ...attributes,
     ...(contents === undefined
       ? []
@@ -140,7 +140,7 @@ describe('changesOf', () => {
       'linked file /born/file from /born/again',
       'added symlink /born/\xff',
       'removed ? /gone',
-      'added directory /third replaces',
+      'added directory /third replaces /third',
     ]);
   });
 
@@ -159,8 +159,8 @@ describe('changesOf', () => {
       'renamed directory /born/sub from /dir/sub',
       'changed file /born/sub/deep/two 1 blocks 16->16 4096 bytes',
       'added file /born/sub/new',
-      'renamed file /x from /y replaces',
-      'renamed file /y from /x replaces',
+      'renamed file /x from /y replaces /x',
+      'renamed file /y from /x replaces /y',
     ]);
     assert.deepEqual(await told(() => client.rename('big-z', 'dir/z')), []);
   });

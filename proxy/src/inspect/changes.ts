@@ -34,16 +34,25 @@ export interface Change {
   readonly type: ObjectType | undefined;
   /** renamed: where the image has it; linked: another name of it. */
   readonly from: string | undefined;
-  /** The image has another object of this name. */
-  readonly replaces: boolean;
+  /** Where the image has another object, in the place of which this one is. */
+  readonly replaces: string | undefined;
   /** Objects of the image: attributes that differ; mtime only when contents do not. */
   readonly attributes: readonly ChangedAttribute[];
   /** Files of the image whose contents differ. */
   readonly contents: ChangedContents | undefined;
   /** What its contents take of this machine's disk; told once for an object of several names. */
   readonly bytes: number;
-  /** All names of the object by now, as far as they are known; none of a removed one. */
+  /** What has this name, or had it; undefined for what is gone under all its names. */
+  readonly object: ChangedObject | undefined;
+}
+
+/** An object of the shadow, the same for all changes of its names. */
+export interface ChangedObject {
+  readonly node: Node;
+  /** All its names by now, as far as they are known. */
   readonly names: readonly string[];
+  /** All names that the image has for it, as far as they are known; none when born here. */
+  readonly imageNames: readonly string[];
 }
 
 export interface ChangesOptions {
@@ -89,7 +98,7 @@ export function changesOf(scan: Scan, options: ChangesOptions = {}): Change[] {
   return changes.all().sort((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0));
 }
 
-type Details = Pick<Change, 'type' | 'attributes' | 'contents' | 'bytes' | 'names'>;
+type Details = Pick<Change, 'type' | 'attributes' | 'contents' | 'bytes' | 'object'>;
 
 class Changes {
   readonly #scan: Scan;
@@ -117,10 +126,7 @@ class Changes {
   #born(node: Node): void {
     const names = this.#entries(node);
     const [first] = names;
-    const details = this.#details(
-      node,
-      names.map(({ path }) => path),
-    );
+    const details = this.#details(node, pathsOf(names), []);
     for (const entry of names) {
       const from = entry === first ? undefined : first?.path;
       const kind = entry === first ? 'added' : 'linked';
@@ -147,7 +153,8 @@ class Changes {
       if (had.some((before) => isAt(name.entry, before))) kept.push(name.path);
       else got.push(name);
     }
-    const details = this.#details(node, [...kept, ...got.map(({ path }) => path)]);
+    const imageNames = had.map(({ parent, name }) => this.#merged.inImage(parent, name));
+    const details = this.#details(node, [...kept, ...pathsOf(got)], imageNames);
     const isChanged = details.attributes.length > 0 || details.contents !== undefined;
     let told = false;
     const detailsOnce = (): Details => {
@@ -156,15 +163,17 @@ class Changes {
       return once;
     };
     if (isChanged)
-      for (const path of kept.sort()) this.#add('changed', path, detailsOnce(), undefined, false);
+      for (const path of kept.sort())
+        this.#add('changed', path, detailsOnce(), undefined, undefined);
     const lostPaths = lost.map(({ parent, name }) => this.#merged.inImage(parent, name)).sort();
     for (const { path, replaces } of got) {
       const from = lostPaths.shift();
       if (from !== undefined) this.#add('renamed', path, detailsOnce(), from, replaces);
       else this.#add('linked', path, { ...details, bytes: 0 }, kept[0] ?? got[0]?.path, replaces);
     }
-    const { type } = details;
-    for (const path of lostPaths) this.#add('removed', path, { ...GONE, type }, undefined, false);
+    const { type, object } = details;
+    for (const path of lostPaths)
+      this.#add('removed', path, { ...GONE, type, object }, undefined, undefined);
   }
 
   /** An entry that hides a name of the image whose object is gone altogether. */
@@ -178,19 +187,23 @@ class Changes {
       child === undefined ? undefined : this.#scan.lowers.get(latin1(this.#paths.handle(child)));
     // Of what lives on under another name it was told with that.
     if (changed !== undefined && changed !== 0) return;
-    this.#add('removed', this.#merged.inImage(parent, entry.name), GONE, undefined, false);
+    this.#add('removed', this.#merged.inImage(parent, entry.name), GONE, undefined, undefined);
   }
 
-  #entries(
-    node: Node,
-  ): { readonly path: string; readonly entry: ScannedEntry; readonly replaces: boolean }[] {
+  #entries(node: Node): NamedEntry[] {
     return (this.#scan.namesOf.get(node.id) ?? [])
       .map((entry) => ({
         path: this.#merged.ofName(entry.directory, entry.name),
         entry,
-        replaces: entry.coversLower,
+        replaces: entry.coversLower ? this.#coveredBy(entry) : undefined,
       }))
       .sort((a, b) => (a.path < b.path ? -1 : 1));
+  }
+
+  #coveredBy({ directory, name }: ScannedEntry): string | undefined {
+    const lower = this.#scan.nodes.get(directory)?.lower;
+    const parent = lower && this.#paths.node(lower);
+    return parent === undefined ? undefined : this.#merged.inImage(parent, name);
   }
 
   #isSamePlace({ directory, name }: ScannedEntry, inImage: NodeName): boolean {
@@ -199,14 +212,14 @@ class Changes {
     return lower !== undefined && this.#paths.node(lower) === inImage.parent;
   }
 
-  #details(node: Node, names: readonly string[]): Details {
+  #details(node: Node, names: readonly string[], imageNames: readonly string[]): Details {
     const contents = this.#contents(node);
     return {
       type: TYPE_NAMES.get(node.type),
       attributes: this.#attributes(node, contents !== undefined),
       contents,
       bytes: this.#scan.contents.get(node.id)?.diskBytes ?? 0,
-      names,
+      object: { node, names, imageNames },
     };
   }
 
@@ -240,16 +253,25 @@ class Changes {
     path: string,
     details: Details,
     from: string | undefined,
-    replaces: boolean,
+    replaces: string | undefined,
   ): void {
     this.#found.push({ path, kind, from, replaces, ...details });
   }
 }
+
+/** A recorded name, where it is, and where the image has the name that it hides. */
+interface NamedEntry {
+  readonly path: string;
+  readonly entry: ScannedEntry;
+  readonly replaces: string | undefined;
+}
+
+const pathsOf = (names: readonly NamedEntry[]): string[] => names.map(({ path }) => path);
 
 const GONE: Details = {
   type: undefined,
   attributes: [],
   contents: undefined,
   bytes: 0,
-  names: [],
+  object: undefined,
 };

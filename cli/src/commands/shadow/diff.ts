@@ -40,7 +40,7 @@ function changeResult(change: Change): object {
     kind,
     type: type ?? null,
     from: from === undefined ? null : printableName(from),
-    replaces,
+    replaces: replaces === undefined ? null : printableName(replaces),
     attributes,
     contents: contents ?? null,
     bytes,
@@ -60,7 +60,7 @@ function changeLine(change: Change): string {
   const { path, kind, type, from, replaces, attributes, contents, bytes } = change;
   const details = [
     ...(from === undefined ? [] : [`${kind === 'renamed' ? 'was' : 'is'} ${printableName(from)}`]),
-    ...(replaces ? ["in place of the image's"] : []),
+    ...(replaces === undefined ? [] : [`in place of the image's`]),
     ...attributes,
     ...(contents === undefined ? [] : [contentsText(contents)]),
     ...(bytes === 0 ? [] : [`${prettyBytes(bytes, { binary: true })} here`]),

@@ -8,7 +8,10 @@ import {
   type Nfsstat3Error,
   walk,
 } from '@rowfs/nfs3';
-import type { MergedTree } from '../inspect/merged-tree.ts';
+import type { MergedTree } from './merged-tree.ts';
+
+/** A tree to be read, image or merged. */
+export type ReadableTree = Pick<MergedTree, 'service' | 'root' | 'ctx'>;
 
 /** An object of a tree, at one of its paths: `/a/b`, the root ''. */
 export interface WalkedObject {
@@ -18,7 +21,7 @@ export interface WalkedObject {
 }
 
 /** The object at a path. @throws Nfs3Error */
-export async function objectAt(tree: MergedTree, path: string): Promise<WalkedObject> {
+export async function objectAt(tree: ReadableTree, path: string): Promise<WalkedObject> {
   const { service, root, ctx } = tree;
   const found = await walk(service, root, path.split('/').slice(1), ctx);
   if (found.status !== Nfsstat3.OK) throw failed(found.status, path);
@@ -28,7 +31,7 @@ export async function objectAt(tree: MergedTree, path: string): Promise<WalkedOb
 
 /** Everything below a directory, each directory before what is in it. @throws Nfs3Error */
 export async function* objectsBelow(
-  tree: MergedTree,
+  tree: ReadableTree,
   directory: WalkedObject,
 ): AsyncGenerator<WalkedObject> {
   for await (const entry of listDirectory(tree.service, directory.handle, tree.ctx)) {
@@ -47,7 +50,7 @@ export async function* objectsBelow(
 }
 
 async function attributesOf(
-  { service, ctx }: MergedTree,
+  { service, ctx }: ReadableTree,
   object: Filehandle,
   path: string,
 ): Promise<Fattr3> {
