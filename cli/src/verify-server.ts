@@ -1,3 +1,4 @@
+import { RESERVED_NAME } from '@rowfs/image';
 import { connectNfs3, listDirectory, type Nfs3Context, Nfsstat3, nfsstat3Name } from '@rowfs/nfs3';
 import { formatServerAddress, type ServerAddress } from '@rowfs/registry';
 import { CliError, lineOf } from './errors.ts';
@@ -83,6 +84,8 @@ async function visit(
       const entries = await Array.fromAsync(listDirectory(service, next.handle, ctx));
       entries.sort((a, b) => (a.name < b.name ? -1 : 1));
       for (const { name, nameHandle, nameAttributes } of entries) {
+        // Each server's copy may have been described by itself.
+        if (next.path === '' && name === RESERVED_NAME) continue;
         if ((left -= 1) < 0) break;
         const path = `${next.path}/${name}`;
         if (nameAttributes === undefined || nameHandle === undefined) {

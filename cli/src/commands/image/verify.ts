@@ -59,7 +59,7 @@ Example:
       if (!isSame) {
         throw new CliError(
           'NOT_THE_SAME',
-          `${source} differs from ${manifest} in ${changes.length} places`,
+          `${source} differs from ${manifest} in ${changes.length} ${changes.length === 1 ? 'place' : 'places'}`,
         );
       }
     });
