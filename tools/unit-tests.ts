@@ -5,6 +5,6 @@ export function unitTestFiles(): string[] {
   return globSync([
     'packages/*/src/**/*.test.ts',
     '{registry,proxy,boot,cli}/src/**/*.test.ts',
-    'test/{architecture,support,crash,model}/**/*.test.ts',
+    'test/{architecture,support,crash,model,workloads}/**/*.test.ts',
   ]).sort();
 }

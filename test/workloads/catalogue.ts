@@ -8,13 +8,14 @@ import { sqlite } from './cases/sqlite.ts';
 import { tarball } from './cases/tarball.ts';
 import type { Workload } from './workload.ts';
 
+/** In this order: the last of them changes the tree that the others use. */
 export const workloads: readonly Workload[] = [
   fsx,
   posix,
   build,
   git,
-  packages,
   sqlite,
   rsync,
   tarball,
+  packages,
 ];

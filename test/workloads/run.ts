@@ -31,6 +31,9 @@ export async function runOnEach(
         log(
           `${workload.name} on ${tree.fileSystem}: ${passed} passed, ${failed} failed, ${result.seconds.toFixed(1)} s`,
         );
+        for (const { name, detail } of result.checks.filter((check) => !check.passed)) {
+          log(`  failed: ${name}: ${detail.trimEnd()}`);
+        }
         results.push(result);
       }
     }

@@ -17,7 +17,7 @@ export type RunOptions = {
 export type Workload = {
   readonly name: string;
   readonly description: string;
-  /** Made on the host in the image, before anything is mounted: absent when it needs nothing there. */
+  /** Puts what it needs into the image, on the host, before anything is mounted. */
   prepare(imageTree: string, options: RunOptions): Promise<void>;
   /** Never throws because of what the file system did: that is a failed check. */
   run(tree: MountedTree, options: RunOptions): Promise<readonly Check[]>;

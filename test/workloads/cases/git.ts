@@ -26,12 +26,12 @@ export const git: Workload = {
         ],
         [
           'commit on a branch',
-          `cd clone && git checkout --quiet -b work && git mv linux/can can && printf x >>perl/Git.pm && git add . &&
+          `cd clone && git checkout --quiet -b work && git mv linux/dvb dvb && printf x >>perl/Git.pm && git add . &&
           git commit --quiet --all --message='Move and change' && test -z "$(git status --porcelain)"`,
         ],
         [
           'merge',
-          'cd clone && git merge --quiet --no-edit origin/main && test ! -e linux/usb && test -d can',
+          'cd clone && git merge --quiet --no-edit origin/main && test ! -e linux/usb && test -d dvb',
         ],
         ['pack', 'cd clone && git gc --quiet --prune=now'],
         ['fsck of what was packed', `git -C clone ${FSCK}`],
@@ -41,13 +41,13 @@ export const git: Workload = {
         ],
         [
           'commit where the image has its repository',
-          `cd ${REPOSITORY} && git rm --quiet -r linux/can && git commit --quiet --message='Remove more'`,
+          `cd ${REPOSITORY} && git rm --quiet -r linux/hdlc && git commit --quiet --message='Remove more'`,
         ],
         [
           'pack there',
           `cd ${REPOSITORY} && git gc --quiet --prune=now && git ${FSCK} && test -z "$(git status --porcelain)"`,
         ],
-        ['pull from there', 'cd copy && git pull --quiet --ff-only && test ! -e linux/can'],
+        ['pull from there', 'cd copy && git pull --quiet --ff-only && test ! -e linux/hdlc'],
       ],
     }),
 };

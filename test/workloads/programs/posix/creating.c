@@ -8,6 +8,18 @@ static const char *name_of_length(int length) {
   return long_name;
 }
 
+static const char *other_long_name(void) {
+  memset(long_name, 0xe9, 255);
+  long_name[255] = 0;
+  return long_name;
+}
+
+static const char *too_long_path(void) {
+  static char path[PATH_MAX + 2];
+  memset(path, '/', PATH_MAX + 1);
+  return path;
+}
+
 static void prepare_names(void) {
   make_file(name_of_length(255), "255");
   make_file("not utf-8 \xff\xfe\x80", "bytes");
@@ -24,7 +36,8 @@ static void prepare_names(void) {
 static void check_names(void) {
   TEXT("255 bytes are a name", "255", text_of(name_of_length(255)));
   FAILS("256 bytes are too many to look up", ENAMETOOLONG, access(name_of_length(256), F_OK));
-  FAILS("256 bytes are too many to create", ENAMETOOLONG, try_open(name_of_length(256), O_CREAT | O_WRONLY, 0644));
+  FAILS("256 bytes are too many to create", ENAMETOOLONG,
+        try_open(name_of_length(256), O_CREAT | O_WRONLY, 0644));
   FAILS("256 bytes are too many for a directory", ENAMETOOLONG, mkdir(name_of_length(256), 0755));
   FAILS("256 bytes are too many to rename to", ENAMETOOLONG, rename("case", name_of_length(256)));
   FAILS("256 bytes are too many for a link", ENAMETOOLONG, link("case", name_of_length(256)));
@@ -37,14 +50,17 @@ static void check_names(void) {
   TEXT("a backslash is a letter", "backslash", text_of("back\\slash"));
   TEXT("a line's end is a letter", "newline", text_of("new\nline"));
   FAILS("an empty path is no name", ENOENT, access("", F_OK));
-  FAILS("a path has an end", ENAMETOOLONG, access(({ static char p[PATH_MAX + 2]; memset(p, '/', PATH_MAX + 1); p; }), F_OK));
-  SUCCEEDS("a name of 255 other bytes is created", ({ memset(long_name, 0xe9, 255); long_name[255] = 0; try_open(long_name, O_CREAT | O_EXCL, 0644); }));
-  SUCCEEDS("and removed", unlink(long_name));
+  FAILS("a path has an end", ENAMETOOLONG, access(too_long_path(), F_OK));
+  SUCCEEDS("a name of 255 other bytes is created",
+           try_open(other_long_name(), O_CREAT | O_EXCL, 0644));
+  SUCCEEDS("and removed", unlink(other_long_name()));
   char every[2] = "";
   int refused = 0;
   for (int byte = 1; byte < 256; byte++) {
     every[0] = (char)byte;
-    if (byte != '/' && byte != '.' && (try_open(every, O_CREAT | O_EXCL, 0644) != 0 || unlink(every) != 0)) refused++;
+    if (byte == '/' || byte == '.')
+      continue;
+    refused += try_open(every, O_CREAT | O_EXCL, 0644) != 0 || unlink(every) != 0;
   }
   EQUAL("every byte but two makes a name", 0, refused);
   HOLDS("dot and dot-dot are there", exists("directory/.") && exists("directory/.."));
@@ -74,7 +90,8 @@ static void check_exclusive(void) {
   for (int round = 0; round < 20; round++) {
     pid_t children[3];
     for (int i = 0; i < 3; i++)
-      if ((children[i] = fork()) == 0) _exit(try_open("contended", flags, 0600) == 0 ? 1 : 0);
+      if ((children[i] = fork()) == 0)
+        _exit(try_open("contended", flags, 0600) == 0 ? 1 : 0);
     for (int i = 0, status; i < 3; i++) {
       waitpid(children[i], &status, 0);
       winners += WEXITSTATUS(status);
@@ -103,7 +120,8 @@ static void check_opening(void) {
   FAILS("a new file with a slash at its end", EISDIR, try_open("new/", O_CREAT | O_WRONLY, 0644));
   FAILS("a symlink that is not followed", ELOOP, try_open("to-file", O_RDONLY | O_NOFOLLOW, 0));
   SUCCEEDS("through a symlink", try_open("to-file", O_RDONLY, 0));
-  SUCCEEDS("through a dangling symlink, which creates its target", try_open("dangling", O_CREAT | O_WRONLY, 0644));
+  SUCCEEDS("through a dangling symlink, which creates its target",
+           try_open("dangling", O_CREAT | O_WRONLY, 0644));
   EQUAL("a file is made there", S_IFREG, type_of("created-through-link"));
   SUCCEEDS("creating what is there opens it", try_open("file", O_CREAT | O_WRONLY, 0600));
   EQUAL("and leaves its mode", 0644, mode_of("file"));

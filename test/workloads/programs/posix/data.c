@@ -6,7 +6,8 @@
 static char block[1 << 16];
 
 static void fill(char *bytes, size_t length, unsigned seed) {
-  for (size_t i = 0; i < length; i++) bytes[i] = (char)((i * 31 + i / 251 + seed) & 0xff);
+  for (size_t i = 0; i < length; i++)
+    bytes[i] = (char)((i * 31 + i / 251 + seed) & 0xff);
 }
 
 static void prepare_data(void) {
@@ -20,7 +21,8 @@ static void prepare_data(void) {
   int file = open("large", O_WRONLY);
   fill(block, sizeof block, 7);
   for (int i = 0; i < 16; i++)
-    if (write(file, block, sizeof block) != sizeof block) abort();
+    if (write(file, block, sizeof block) != sizeof block)
+      abort();
   close(file);
 }
 
@@ -43,9 +45,11 @@ static void check_data(void) {
   close(file);
   int first = open("append", O_WRONLY | O_APPEND), second = open("append", O_WRONLY | O_APPEND);
   for (int i = 0; i < 4; i++) {
-    if (write(i % 2 ? second : first, i % 2 ? "b" : "a", 1) != 1) break;
+    if (write(i % 2 ? second : first, i % 2 ? "b" : "a", 1) != 1)
+      break;
   }
-  close(first); close(second);
+  close(first);
+  close(second);
   TEXT("two that append do not overwrite each other", "beginabab", text_of("append"));
   file = open("read-only", O_RDONLY);
   FAILS("write to what is open to read", EBADF, write(file, "x", 1));
@@ -60,25 +64,30 @@ static void check_data(void) {
 
   pid_t writers[2];
   for (int writer = 0; writer < 2; writer++) {
-    if ((writers[writer] = fork()) != 0) continue;
+    if ((writers[writer] = fork()) != 0)
+      continue;
     int mine = open("two-writers", O_WRONLY);
     for (long at = writer; at < 2000; at += 2)
-      if (pwrite(mine, writer ? "b" : "a", 1, at) != 1) _exit(1);
+      if (pwrite(mine, writer ? "b" : "a", 1, at) != 1)
+        _exit(1);
     _exit(close(mine) == 0 ? 0 : 1);
   }
   int status, failed = 0;
-  for (int writer = 0; writer < 2; writer++) waitpid(writers[writer], &status, 0), failed += status;
+  for (int writer = 0; writer < 2; writer++)
+    waitpid(writers[writer], &status, 0), failed += status;
   EQUAL("two processes write every other byte", 0, failed);
   const char *both = text_of("two-writers");
   int right = 0;
-  for (int at = 0; at < 2000; at++) right += both[at] == (at % 2 ? 'b' : 'a');
+  for (int at = 0; at < 2000; at++)
+    right += both[at] == (at % 2 ? 'b' : 'a');
   EQUAL("and both see all of it", 2000, right);
 
   file = open("source", O_RDONLY);
   int copy = open("copy", O_CREAT | O_RDWR, 0644);
   EQUAL("copy_file_range", 6, copy_file_range(file, NULL, copy, NULL, 6, 0));
   EQUAL("sendfile goes on", 9, sendfile(copy, file, NULL, 20));
-  close(file); close(copy);
+  close(file);
+  close(copy);
   TEXT("the copy is whole", "copied all over", text_of("copy"));
 }
 
@@ -90,8 +99,10 @@ static void check_large(void) {
   EQUAL("synced", 0, fsync(file));
   posix_fadvise(file, 0, 0, POSIX_FADV_DONTNEED);
   for (int i = 0; i < 16; i++) {
-    if (pread(file, found, sizeof found, (off_t)i * (off_t)sizeof found) != sizeof found) wrong += 1000000;
-    for (size_t j = 0; j < sizeof block; j++) wrong += found[j] != block[j];
+    if (pread(file, found, sizeof found, (off_t)i * (off_t)sizeof found) != sizeof found)
+      wrong += 1000000;
+    for (size_t j = 0; j < sizeof block; j++)
+      wrong += found[j] != block[j];
   }
   EQUAL("changes that byte alone", 1, wrong);
   close(file);

@@ -11,7 +11,8 @@ static const char *numbered(const char *directory, int number) {
 
 static void make_many(const char *directory, int count) {
   make_directory(directory, 0755);
-  for (int i = 0; i < count; i++) make_file(numbered(directory, i), "");
+  for (int i = 0; i < count; i++)
+    make_file(numbered(directory, i), "");
 }
 
 static void prepare_listing(void) {
@@ -49,11 +50,14 @@ static void check_listing(void) {
   DIR *directory = opendir("many");
   for (struct dirent *entry; (entry = readdir(directory));) {
     int number = number_in(entry->d_name);
-    if (number < 0) dots++;
-    else twice += seen[number]++;
+    if (number < 0)
+      dots++;
+    else
+      twice += seen[number]++;
   }
   closedir(directory);
-  for (int i = 0; i < MANY; i++) missed += !seen[i];
+  for (int i = 0; i < MANY; i++)
+    missed += !seen[i];
   EQUAL("nothing is missed", 0, missed);
   EQUAL("nothing comes twice", 0, twice);
   EQUAL("dot and dot-dot come once", 2, dots);
@@ -80,7 +84,8 @@ static void check_changing(void) {
   DIR *directory = opendir("removed");
   int removed = 0;
   for (struct dirent *entry; (entry = readdir(directory));)
-    if (number_in(entry->d_name) >= 0) removed += unlink(numbered("removed", number_in(entry->d_name))) == 0;
+    if (number_in(entry->d_name) >= 0)
+      removed += unlink(numbered("removed", number_in(entry->d_name))) == 0;
   closedir(directory);
   EQUAL("what is listed can be removed at once", 2 * SOME, removed);
   SUCCEEDS("and then the directory", rmdir("removed"));
@@ -90,13 +95,15 @@ static void check_changing(void) {
   directory = opendir("growing");
   for (struct dirent *entry; (entry = readdir(directory));) {
     int number = number_in(entry->d_name);
-    if (number < 0) continue;
+    if (number < 0)
+      continue;
     twice += seen[number]++;
     if (number < SOME && number % 2 == 0)
       made += try_open(numbered("growing", SOME + made), O_CREAT | O_EXCL | O_WRONLY, 0644) == 0;
   }
   closedir(directory);
-  for (int i = 0; i < SOME; i++) missed += !seen[i];
+  for (int i = 0; i < SOME; i++)
+    missed += !seen[i];
   EQUAL("while others are made, nothing is missed", 0, missed);
   EQUAL("and nothing comes twice", 0, twice);
   EQUAL("a new list has the new ones", SOME + made, entries_in("growing"));
@@ -105,7 +112,8 @@ static void check_changing(void) {
   directory = opendir("renamed");
   for (struct dirent *entry; (entry = readdir(directory));) {
     int number = number_in(entry->d_name);
-    if (number < 0) continue;
+    if (number < 0)
+      continue;
     seen[number]++;
     char to[60];
     snprintf(to, sizeof to, "renamed/new-%d", number);
@@ -113,22 +121,26 @@ static void check_changing(void) {
   }
   closedir(directory);
   missed = twice = 0;
-  for (int i = 0; i < SOME; i++) missed += !seen[i], twice += seen[i] > 1;
+  for (int i = 0; i < SOME; i++)
+    missed += !seen[i], twice += seen[i] > 1;
   EQUAL("while all are renamed, nothing is missed", 0, missed);
   EQUAL("and no old name comes twice", 0, twice);
   EQUAL("all are there afterwards", SOME, entries_in("renamed"));
   directory = opendir("growing");
-  for (int i = 0; i < 10; i++) readdir(directory);
+  for (int i = 0; i < 10; i++)
+    readdir(directory);
   pid_t child = fork();
   if (child == 0) {
-    for (int i = 0; i < 2 * SOME; i++) unlink(numbered("growing", i));
+    for (int i = 0; i < 2 * SOME; i++)
+      unlink(numbered("growing", i));
     _exit(rmdir("growing") == 0 ? 0 : 1);
   }
   int status;
   waitpid(child, &status, 0);
   EQUAL("a directory is removed while another lists it", 0, status);
   int rest = 0;
-  while (readdir(directory)) rest++;
+  while (readdir(directory))
+    rest++;
   HOLDS("which ends", rest <= 2 * SOME);
   closedir(directory);
 }
@@ -141,7 +153,8 @@ static void check_places(void) {
   for (;;) {
     long place = telldir(directory);
     struct dirent *entry = readdir(directory);
-    if (!entry || count == SOME + 2) break;
+    if (!entry || count == SOME + 2)
+      break;
     places[count] = place;
     snprintf(names[count++], sizeof names[0], "%.50s", entry->d_name);
   }

@@ -6,9 +6,9 @@
 static const struct test_case *running;
 
 static const struct test_case *const files_of_cases[] = {
-    creating_cases, renaming_cases, linking_cases, symlink_cases, removing_cases,
-    time_cases, mode_cases, permission_cases, data_cases, hole_cases,
-    directory_cases, special_cases, lock_cases, running_cases,
+    creating_cases,  renaming_cases, linking_cases,    symlink_cases, removing_cases,
+    time_cases,      mode_cases,     permission_cases, data_cases,    hole_cases,
+    directory_cases, special_cases,  lock_cases,       running_cases,
 };
 
 /* One write(2), so that lines of several processes do not mix. */
@@ -16,13 +16,16 @@ static void report(int passed, const char *name, const char *format, ...) {
   char detail[600] = "", line[800];
   va_list arguments;
   va_start(arguments, format);
-  if (!passed) vsnprintf(detail, sizeof detail, format, arguments);
+  if (!passed)
+    vsnprintf(detail, sizeof detail, format, arguments);
   va_end(arguments);
   for (char *byte = detail; *byte; byte++)
-    if (*byte > 0 && *byte < ' ') *byte = '?';
-  int length = snprintf(line, sizeof line, "%s\t%s\t%s\t%s\n", passed ? "ok" : "not ok", running->name,
-                        name, detail);
-  if (write(1, line, (size_t)length) != length) abort();
+    if (*byte > 0 && *byte < ' ')
+      *byte = '?';
+  int length = snprintf(line, sizeof line, "%s\t%s\t%s\t%s\n", passed ? "ok" : "not ok",
+                        running->name, name, detail);
+  if (write(1, line, (size_t)length) != length)
+    abort();
 }
 
 static const char *error_name(int error) {
@@ -33,7 +36,8 @@ static const char *error_name(int error) {
 void assert_holds(const char *name, int condition) { report(condition, name, "it does not hold"); }
 
 void assert_equal(const char *name, long expected, long found) {
-  report(expected == found, name, "%ld (0%lo) and not %ld (0%lo)", found, found, expected, expected);
+  report(expected == found, name, "%ld (0%lo) and not %ld (0%lo)", found, found, expected,
+         expected);
 }
 
 void assert_succeeds(const char *name, long result) {
@@ -43,7 +47,8 @@ void assert_succeeds(const char *name, long result) {
 
 void assert_fails(const char *name, int expected_errno, long result) {
   int error = result >= 0 ? 0 : errno;
-  report(error == expected_errno, name, "%s and not %s", error_name(error), error_name(expected_errno));
+  report(error == expected_errno, name, "%s and not %s", error_name(error),
+         error_name(expected_errno));
 }
 
 void assert_text(const char *name, const char *expected, const char *found) {
@@ -51,7 +56,8 @@ void assert_text(const char *name, const char *expected, const char *found) {
 }
 
 static void must(int worked, const char *call, const char *path) {
-  if (worked) return;
+  if (worked)
+    return;
   printf("cannot prepare %s: %s %s: %s\n", running->name, call, path, strerror(errno));
   exit(3);
 }
@@ -70,7 +76,9 @@ void make_directory(const char *path, mode_t mode) {
 }
 
 void make_link(const char *from, const char *to) { must(link(from, to) == 0, "link", to); }
-void make_symlink(const char *target, const char *path) { must(symlink(target, path) == 0, "symlink", path); }
+void make_symlink(const char *target, const char *path) {
+  must(symlink(target, path) == 0, "symlink", path);
+}
 
 void make_node(const char *path, mode_t type_and_mode, dev_t device) {
   must(mknod(path, type_and_mode, device) == 0, "mknod", path);
@@ -89,14 +97,38 @@ void set_times(const char *path, time_t seconds) {
 
 static int look(const char *path, struct stat *found) { return lstat(path, found) == 0; }
 
-long inode_of(const char *path) { struct stat s; return look(path, &s) ? (long)s.st_ino : -1; }
-long links_of(const char *path) { struct stat s; return look(path, &s) ? (long)s.st_nlink : -1; }
-long size_of(const char *path) { struct stat s; return look(path, &s) ? (long)s.st_size : -1; }
-long owner_of(const char *path) { struct stat s; return look(path, &s) ? (long)s.st_uid : -1; }
-long group_of(const char *path) { struct stat s; return look(path, &s) ? (long)s.st_gid : -1; }
-long mode_of(const char *path) { struct stat s; return look(path, &s) ? (long)(s.st_mode & 07777) : -1; }
-long type_of(const char *path) { struct stat s; return look(path, &s) ? (long)(s.st_mode & S_IFMT) : -1; }
-int exists(const char *path) { struct stat s; return look(path, &s); }
+long inode_of(const char *path) {
+  struct stat s;
+  return look(path, &s) ? (long)s.st_ino : -1;
+}
+long links_of(const char *path) {
+  struct stat s;
+  return look(path, &s) ? (long)s.st_nlink : -1;
+}
+long size_of(const char *path) {
+  struct stat s;
+  return look(path, &s) ? (long)s.st_size : -1;
+}
+long owner_of(const char *path) {
+  struct stat s;
+  return look(path, &s) ? (long)s.st_uid : -1;
+}
+long group_of(const char *path) {
+  struct stat s;
+  return look(path, &s) ? (long)s.st_gid : -1;
+}
+long mode_of(const char *path) {
+  struct stat s;
+  return look(path, &s) ? (long)(s.st_mode & 07777) : -1;
+}
+long type_of(const char *path) {
+  struct stat s;
+  return look(path, &s) ? (long)(s.st_mode & S_IFMT) : -1;
+}
+int exists(const char *path) {
+  struct stat s;
+  return look(path, &s);
+}
 
 struct timespec modified(const char *path) {
   struct stat s;
@@ -109,30 +141,36 @@ struct timespec changed(const char *path) {
 }
 
 int is_later(struct timespec later, struct timespec earlier) {
-  return later.tv_sec != earlier.tv_sec ? later.tv_sec > earlier.tv_sec : later.tv_nsec > earlier.tv_nsec;
+  return later.tv_sec != earlier.tv_sec ? later.tv_sec > earlier.tv_sec
+                                        : later.tv_nsec > earlier.tv_nsec;
 }
 
 const char *text_of(const char *path) {
   static char text[4096];
   int file = open(path, O_RDONLY);
   ssize_t length = file < 0 ? -1 : read(file, text, sizeof text - 1);
-  if (length < 0) snprintf(text, sizeof text, "(cannot read: %s)", error_name(errno));
-  else text[length] = 0;
-  if (file >= 0) close(file);
+  if (length < 0)
+    snprintf(text, sizeof text, "(cannot read: %s)", error_name(errno));
+  else
+    text[length] = 0;
+  if (file >= 0)
+    close(file);
   return text;
 }
 
 const char *target_of(const char *path) {
   static char target[PATH_MAX + 1];
   ssize_t length = readlink(path, target, sizeof target - 1);
-  if (length < 0) return "(no link)";
+  if (length < 0)
+    return "(no link)";
   target[length] = 0;
   return target;
 }
 
 long entries_in(const char *path) {
   DIR *directory = opendir(path);
-  if (!directory) return -1;
+  if (!directory)
+    return -1;
   long count = 0;
   for (struct dirent *entry; (entry = readdir(directory));)
     count += strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
@@ -146,7 +184,8 @@ int try_open(const char *path, int flags, mode_t mode) {
 }
 
 static int write_text(int file, long offset, const char *text) {
-  if (file < 0) return -1;
+  if (file < 0)
+    return -1;
   size_t length = strlen(text);
   ssize_t put = offset < 0 ? write(file, text, length) : pwrite(file, text, length, offset);
   int closed = close(file);
@@ -183,8 +222,10 @@ void let_time_pass(void) { usleep(20000); }
 static void forget_caches(void) {
   int file = open("/proc/sys/vm/drop_caches", O_WRONLY);
   sync();
-  if (file < 0 || write(file, "3", 1) != 1) perror("drop_caches");
-  if (file >= 0) close(file);
+  if (file < 0 || write(file, "3", 1) != 1)
+    perror("drop_caches");
+  if (file >= 0)
+    close(file);
 }
 
 /* In a process of its own: a case that crashes or hangs keeps no other from running. */
@@ -196,21 +237,25 @@ static void run_apart(void (*act)(void), const char *what) {
     exit(0);
   }
   int status = -1;
-  if (child < 0 || waitpid(child, &status, 0) != child) perror("waitpid");
+  if (child < 0 || waitpid(child, &status, 0) != child)
+    perror("waitpid");
   report(status == 0, what, "with status %d", status);
 }
 
 enum mode { PREPARE, CHECK, BOTH };
 
 static void run_case(enum mode mode) {
-  if (mode != CHECK && mkdir(running->name, 0755) != 0) must(0, "mkdir", running->name);
+  if (mode != CHECK && mkdir(running->name, 0755) != 0)
+    must(0, "mkdir", running->name);
   must(chdir(running->name) == 0, "chdir", running->name);
-  if (mode == PREPARE) running->prepare();
+  if (mode == PREPARE)
+    running->prepare();
   if (mode == BOTH) {
     run_apart(running->prepare, "it is prepared to the end");
     forget_caches();
   }
-  if (mode != PREPARE) run_apart(running->check, "it runs to the end");
+  if (mode != PREPARE)
+    run_apart(running->check, "it runs to the end");
   must(chdir("..") == 0, "chdir", "..");
 }
 
@@ -221,7 +266,8 @@ static void run_case(enum mode mode) {
 int main(int argc, char **argv) {
   static const char *const modes[] = {"prepare", "check", "run"};
   enum mode mode = PREPARE;
-  while (argc >= 3 && mode <= BOTH && strcmp(argv[1], modes[mode]) != 0) mode++;
+  while (argc >= 3 && mode <= BOTH && strcmp(argv[1], modes[mode]) != 0)
+    mode++;
   if (argc < 3 || mode > BOTH || chdir(argv[2]) != 0) {
     fprintf(stderr, "usage: posix prepare|check|run DIRECTORY [CASE]\n");
     return 2;
@@ -229,7 +275,8 @@ int main(int argc, char **argv) {
   umask(022);
   for (size_t file = 0; file < sizeof files_of_cases / sizeof *files_of_cases; file++)
     for (running = files_of_cases[file]; running->name; running++)
-      if (argc < 4 || strcmp(argv[3], running->name) == 0) run_case(mode);
+      if (argc < 4 || strcmp(argv[3], running->name) == 0)
+        run_case(mode);
   printf("done\n");
   return 0;
 }

@@ -1,10 +1,11 @@
 /*
- * Cases about what POSIX (and Linux, where POSIX leaves it open) says of a file system. A case prepares
- * objects in a directory of its own and then looks at what can be done with them. Preparing and looking
- * are apart so that the objects can be made in the image, on the host, before it is mounted.
+ * Cases about what POSIX (and Linux, where POSIX leaves it open) says of a file system. A case
+ * prepares objects in a directory of its own and then looks at what can be done with them.
+ * Preparing and looking are apart so that the objects can be made in the image, on the host, before
+ * it is mounted.
  *
- * Every assertion has a name and prints a line of four fields with tabs between them: `ok` or `not ok`,
- * the case, the assertion, and what was found when it does not hold.
+ * Every assertion has a name and prints a line of four fields with tabs between them: `ok` or `not
+ * ok`, the case, the assertion, and what was found when it does not hold.
  */
 #ifndef HARNESS_H
 #define HARNESS_H
@@ -59,7 +60,8 @@ void set_owner(const char *path, uid_t user, gid_t group);
 /* Access and modification in the past, at a whole second. */
 void set_times(const char *path, time_t seconds);
 
-/* Looking. Each is about the object itself, also when it is a symbolic link; -1 when it is not there. */
+/* Looking. Each is about the object itself, also when it is a symbolic link; -1 when it is not
+ * there. */
 long inode_of(const char *path);
 long links_of(const char *path);
 long size_of(const char *path);

@@ -11,19 +11,24 @@ static void prepare_holes(void) {
   memset(block, 'f', sizeof block);
   int file = open("full", O_WRONLY);
   for (int i = 0; i < 16; i++)
-    if (write(file, block, sizeof block) != sizeof block) abort();
+    if (write(file, block, sizeof block) != sizeof block)
+      abort();
   close(file);
   make_file("sparse", "begin");
-  if (truncate("sparse", 8 << 20) != 0) abort();
+  if (truncate("sparse", 8 << 20) != 0)
+    abort();
 }
 
 static int all_are(const char *path, char expected, long from, long to) {
   static char block[1 << 16];
   int file = open(path, O_RDONLY), same = 1;
   while (from < to && same) {
-    ssize_t got = pread(file, block, (size_t)(to - from) < sizeof block ? (size_t)(to - from) : sizeof block, from);
-    if (got <= 0) same = 0;
-    for (ssize_t i = 0; i < got; i++) same &= block[i] == expected;
+    size_t wanted = (size_t)(to - from) < sizeof block ? (size_t)(to - from) : sizeof block;
+    ssize_t got = pread(file, block, wanted, from);
+    if (got <= 0)
+      same = 0;
+    for (ssize_t i = 0; i < got; i++)
+      same &= block[i] == expected;
     from += got;
   }
   close(file);
@@ -95,12 +100,14 @@ static void check_space(void) {
   HOLDS("files can be made", before.f_files == 0 || before.f_ffree > 0);
   memset(block, 'x', sizeof block);
   int file = open("large", O_CREAT | O_WRONLY, 0644), written = 0;
-  for (int i = 0; i < 32; i++) written += write(file, block, sizeof block) == (ssize_t)sizeof block;
+  for (int i = 0; i < 32; i++)
+    written += write(file, block, sizeof block) == (ssize_t)sizeof block;
   EQUAL("32 MiB are written", 32, written);
   SUCCEEDS("and synced", fsync(file));
   close(file);
   SUCCEEDS("statvfs again", statvfs("large", &after));
-  HOLDS("less is free", after.f_bavail * after.f_frsize < before.f_bavail * before.f_frsize - (16ul << 20));
+  HOLDS("less is free",
+        after.f_bavail * after.f_frsize < before.f_bavail * before.f_frsize - (16ul << 20));
   SUCCEEDS("removed", unlink("large"));
 }
 

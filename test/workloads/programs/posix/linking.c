@@ -2,7 +2,8 @@
 
 static void prepare_links(void) {
   make_file("file", "text");
-  make_file("one", "shared"); make_link("one", "two");
+  make_file("one", "shared");
+  make_link("one", "two");
   make_directory("directory", 0755);
   make_link("one", "directory/three");
   make_symlink("file", "symlink");
@@ -36,7 +37,8 @@ static void check_links(void) {
   SUCCEEDS("of a symlink itself", link("symlink", "symlink-too"));
   EQUAL("makes a second name of the symlink", S_IFLNK, type_of("symlink-too"));
   EQUAL("which counts two", 2, links_of("symlink"));
-  SUCCEEDS("of what a symlink points at", linkat(AT_FDCWD, "symlink", AT_FDCWD, "file-too", AT_SYMLINK_FOLLOW));
+  SUCCEEDS("of what a symlink points at",
+           linkat(AT_FDCWD, "symlink", AT_FDCWD, "file-too", AT_SYMLINK_FOLLOW));
   EQUAL("makes a second name of the file", inode_of("file"), inode_of("file-too"));
   SUCCEEDS("of a dangling symlink", link("dangling", "dangling-too"));
   int made = 0;
@@ -52,7 +54,8 @@ static void check_links(void) {
 
 static void prepare_unlinked(void) {
   make_file("open", "open");
-  make_file("linked", "linked"); make_link("linked", "linked-too");
+  make_file("linked", "linked");
+  make_link("linked", "linked-too");
   make_directory("directory", 0755);
   make_file("directory/open", "open");
 }

@@ -10,7 +10,8 @@ static int set_lock(int file, short type, long from, long length) {
 static int in_child(int (*act)(void)) {
   int status;
   pid_t child = fork();
-  if (child == 0) _exit(act());
+  if (child == 0)
+    _exit(act());
   waitpid(child, &status, 0);
   return WEXITSTATUS(status);
 }

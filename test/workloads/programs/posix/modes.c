@@ -1,16 +1,31 @@
 #include "harness.h"
 
 static void prepare_modes(void) {
-  make_file("file", "text"); set_owner("file", ALICE, STAFF);
+  make_file("file", "text");
+  set_owner("file", ALICE, STAFF);
   make_directory("directory", 0755);
-  make_file("program", "text"); set_owner("program", ALICE, STAFF); set_mode("program", 06755);
-  make_file("program-b", "text"); set_owner("program-b", ALICE, STAFF); set_mode("program-b", 06777);
-  make_file("program-c", "text"); set_owner("program-c", ALICE, STAFF); set_mode("program-c", 06777);
-  make_file("program-d", "text"); set_owner("program-d", ALICE, STAFF); set_mode("program-d", 06755);
-  make_file("program-e", "text"); set_owner("program-e", ALICE, STAFF); set_mode("program-e", 02745);
-  make_file("foreign", "text"); set_owner("foreign", BOB, GUESTS);
-  make_file("alien-group", "text"); set_owner("alien-group", ALICE, GUESTS);
-  make_directory("set-group", 0755); set_owner("set-group", ALICE, GUESTS); set_mode("set-group", 02777);
+  make_file("program", "text");
+  set_owner("program", ALICE, STAFF);
+  set_mode("program", 06755);
+  make_file("program-b", "text");
+  set_owner("program-b", ALICE, STAFF);
+  set_mode("program-b", 06777);
+  make_file("program-c", "text");
+  set_owner("program-c", ALICE, STAFF);
+  set_mode("program-c", 06777);
+  make_file("program-d", "text");
+  set_owner("program-d", ALICE, STAFF);
+  set_mode("program-d", 06755);
+  make_file("program-e", "text");
+  set_owner("program-e", ALICE, STAFF);
+  set_mode("program-e", 02745);
+  make_file("foreign", "text");
+  set_owner("foreign", BOB, GUESTS);
+  make_file("alien-group", "text");
+  set_owner("alien-group", ALICE, GUESTS);
+  make_directory("set-group", 0755);
+  set_owner("set-group", ALICE, GUESTS);
+  set_mode("set-group", 02777);
 }
 
 static void alice_changes_modes(void) {
@@ -27,7 +42,8 @@ static void alice_changes_modes(void) {
   EQUAL("whose it is then", WRITERS, group_of("file"));
   EQUAL("without set-group", 0755, mode_of("file"));
   SUCCEEDS("to the same owner", chown("file", ALICE, (gid_t)-1));
-  SUCCEEDS("a new file in a set-group directory", try_open("set-group/file", O_CREAT | O_WRONLY, 0644));
+  SUCCEEDS("a new file in a set-group directory",
+           try_open("set-group/file", O_CREAT | O_WRONLY, 0644));
   SUCCEEDS("a new directory in it", mkdir("set-group/directory", 0755));
   SUCCEEDS("a new symlink in it", symlink("x", "set-group/symlink"));
   SUCCEEDS("a new fifo in it", mkfifo("set-group/fifo", 0644));
@@ -44,7 +60,8 @@ static void alice_writes(void) {
 
 static void check_modes(void) {
   int kept = 0;
-  for (mode_t mode = 0; mode <= 07777; mode += 0111) kept += chmod("directory", mode) == 0 && mode_of("directory") == (long)mode;
+  for (mode_t mode = 0; mode <= 07777; mode += 0111)
+    kept += chmod("directory", mode) == 0 && mode_of("directory") == (long)mode;
   EQUAL("a directory keeps every mode", 07777 / 0111 + 1, kept);
   as_member(ALICE, STAFF, WRITERS, alice_changes_modes);
   EQUAL("a file in a set-group directory is of its group", GUESTS, group_of("set-group/file"));
@@ -62,7 +79,8 @@ static void check_modes(void) {
   EQUAL("which takes set-user and set-group away", 0755, mode_of("program-d"));
   EQUAL("it is the other's", BOB, owner_of("program-d"));
   EQUAL("and the other group's", GUESTS, group_of("program-d"));
-  SUCCEEDS("root gives away one with set-group that its group cannot run", chown("program-e", BOB, GUESTS));
+  SUCCEEDS("root gives away one with set-group that its group cannot run",
+           chown("program-e", BOB, GUESTS));
   EQUAL("which leaves set-group", 02745, mode_of("program-e"));
   SUCCEEDS("chown to nobody in particular", chown("program-d", (uid_t)-1, (gid_t)-1));
   EQUAL("changes no owner", BOB, owner_of("program-d"));
@@ -73,16 +91,25 @@ static void check_modes(void) {
 
 static void prepare_sticky(void) {
   make_directory("sticky", 0755);
-  make_file("sticky/alices", "text"); set_owner("sticky/alices", ALICE, STAFF); set_mode("sticky/alices", 0666);
-  make_file("sticky/bobs", "text"); set_owner("sticky/bobs", BOB, GUESTS); set_mode("sticky/bobs", 0666);
-  make_file("sticky/bobs-too", "text"); set_owner("sticky/bobs-too", BOB, GUESTS);
-  make_directory("sticky/bobs-directory", 0777); set_owner("sticky/bobs-directory", BOB, GUESTS);
+  make_file("sticky/alices", "text");
+  set_owner("sticky/alices", ALICE, STAFF);
+  set_mode("sticky/alices", 0666);
+  make_file("sticky/bobs", "text");
+  set_owner("sticky/bobs", BOB, GUESTS);
+  set_mode("sticky/bobs", 0666);
+  make_file("sticky/bobs-too", "text");
+  set_owner("sticky/bobs-too", BOB, GUESTS);
+  make_directory("sticky/bobs-directory", 0777);
+  set_owner("sticky/bobs-directory", BOB, GUESTS);
   set_mode("sticky", 01777);
   make_directory("alices-sticky", 0755);
-  make_file("alices-sticky/bobs", "text"); set_owner("alices-sticky/bobs", BOB, GUESTS);
-  set_owner("alices-sticky", ALICE, STAFF); set_mode("alices-sticky", 01777);
+  make_file("alices-sticky/bobs", "text");
+  set_owner("alices-sticky/bobs", BOB, GUESTS);
+  set_owner("alices-sticky", ALICE, STAFF);
+  set_mode("alices-sticky", 01777);
   make_directory("loose", 0755);
-  make_file("loose/bobs", "text"); set_owner("loose/bobs", BOB, GUESTS);
+  make_file("loose/bobs", "text");
+  set_owner("loose/bobs", BOB, GUESTS);
   set_mode("loose", 0777);
 }
 

@@ -6,7 +6,8 @@ static void prepare_remove(void) {
   make_directory("full", 0755);
   make_file("full/file", "in the way");
   make_directory("nested", 0755);
-  make_directory("nested/a", 0755); make_directory("nested/b", 0755);
+  make_directory("nested/a", 0755);
+  make_directory("nested/b", 0755);
   make_directory("again", 0755);
   make_file("again/file", "first");
   make_directory("again/directory", 0755);
@@ -76,9 +77,11 @@ static void prepare_tree(void) {
 static int remove_tree(const char *path) {
   char command[100];
   DIR *directory = opendir(path);
-  if (!directory) return unlink(path);
+  if (!directory)
+    return unlink(path);
   for (struct dirent *entry; (entry = readdir(directory));) {
-    if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0) continue;
+    if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+      continue;
     snprintf(command, sizeof command, "%s/%.30s", path, entry->d_name);
     if (entry->d_type == DT_DIR ? remove_tree(command) : unlink(command)) {
       closedir(directory);

@@ -2,8 +2,11 @@
 #include <sys/syscall.h>
 
 static void prepare_files(void) {
-  make_file("a", "a"); make_file("b", "b"); make_file("kept", "kept");
-  make_file("one", "linked"); make_link("one", "two");
+  make_file("a", "a");
+  make_file("b", "b");
+  make_file("kept", "kept");
+  make_file("one", "linked");
+  make_link("one", "two");
   make_file("other", "other");
   make_directory("directory", 0755);
   make_directory("elsewhere", 0755);
@@ -93,7 +96,8 @@ static void check_directories(void) {
   HOLDS("the old name is gone", !exists("source"));
   SUCCEEDS("the old name can be given again", mkdir("source", 0755));
   EQUAL("to an empty directory", 0, entries_in("source"));
-  SUCCEEDS("a file is made in what moved", try_open("parent/moved/child/new", O_CREAT | O_WRONLY, 0644));
+  SUCCEEDS("a file is made in what moved",
+           try_open("parent/moved/child/new", O_CREAT | O_WRONLY, 0644));
   SUCCEEDS("back again, over the empty one", rename("parent/moved", "source"));
   EQUAL("with what was made in it", 2, entries_in("source/child"));
   EQUAL("and the links are as before", below, links_of("parent"));
@@ -106,10 +110,14 @@ static void check_directories(void) {
 }
 
 static void prepare_swap(void) {
-  make_directory("left", 0755); make_file("left/name", "left");
-  make_directory("right", 0755); make_file("right/name", "right");
+  make_directory("left", 0755);
+  make_file("left/name", "left");
+  make_directory("right", 0755);
+  make_file("right/name", "right");
   make_directory("chain", 0755);
-  make_directory("chain/1", 0755); make_directory("chain/1/2", 0755); make_directory("chain/1/2/3", 0755);
+  make_directory("chain/1", 0755);
+  make_directory("chain/1/2", 0755);
+  make_directory("chain/1/2/3", 0755);
   make_file("chain/1/2/3/end", "end");
   make_directory("top", 0755);
   make_directory("here", 0755);
@@ -131,22 +139,28 @@ static void check_swap(void) {
     char from[20], to[20];
     snprintf(from, sizeof from, "top/%d", i + 3);
     snprintf(to, sizeof to, "top/%d", i + 4);
-    if (rename(from, to) != 0) break;
+    if (rename(from, to) != 0)
+      break;
   }
   TEXT("renamed fifty times, it is still there", "end", text_of("top/53/end"));
   EQUAL("and only once", 1, entries_in("top"));
   char path[PATH_MAX];
   SUCCEEDS("who stands in a directory", chdir("here"));
   SUCCEEDS("may rename it", rename("../here", "../there"));
-  HOLDS("and learns its new name", getcwd(path, sizeof path) && strcmp(strrchr(path, '/'), "/there") == 0);
+  HOLDS("and learns its new name",
+        getcwd(path, sizeof path) && strcmp(strrchr(path, '/'), "/there") == 0);
   SUCCEEDS("and goes on there", try_open("file", O_CREAT | O_WRONLY, 0644));
   SUCCEEDS("which all can see", access("../there/file", F_OK));
 }
 
-static void prepare_flags(void) { make_file("a", "a"); make_file("b", "b"); }
+static void prepare_flags(void) {
+  make_file("a", "a");
+  make_file("b", "b");
+}
 
 static void check_flags(void) {
-  FAILS("RENAME_NOREPLACE does not replace", EEXIST, renameat2(AT_FDCWD, "a", AT_FDCWD, "b", RENAME_NOREPLACE));
+  FAILS("RENAME_NOREPLACE does not replace", EEXIST,
+        renameat2(AT_FDCWD, "a", AT_FDCWD, "b", RENAME_NOREPLACE));
   SUCCEEDS("RENAME_EXCHANGE exchanges", renameat2(AT_FDCWD, "a", AT_FDCWD, "b", RENAME_EXCHANGE));
   TEXT("one way", "b", text_of("a"));
   TEXT("and the other", "a", text_of("b"));
@@ -160,7 +174,8 @@ static void prepare_image_names(void) {
   make_file("d/sub/file", "file");
 }
 
-/* A name of the image that is taken away, given to something else and taken away again, stays away. */
+/* A name of the image that is taken away, given to something else and taken away again, stays away.
+ */
 static void check_image_names(void) {
   make_file("d/new", "new");
   SUCCEEDS("a new file goes over an old name", rename("d/new", "d/old"));

@@ -5,7 +5,8 @@ static void copy_self(const char *to, mode_t mode) {
   static char bytes[1 << 16];
   int from = open("/proc/self/exe", O_RDONLY), file = open(to, O_CREAT | O_EXCL | O_WRONLY, 0755);
   for (ssize_t length; (length = read(from, bytes, sizeof bytes)) > 0;)
-    if (write(file, bytes, (size_t)length) != length) abort();
+    if (write(file, bytes, (size_t)length) != length)
+      abort();
   close(from);
   close(file);
   set_mode(to, mode);
@@ -15,7 +16,8 @@ static void prepare_running(void) {
   copy_self("program", 0755);
   copy_self("run-only", 0711);
   copy_self("no-program", 0644);
-  make_file("script", "#!program\n"); set_mode("script", 0755);
+  make_file("script", "#!program\n");
+  set_mode("script", 0755);
 }
 
 /* The exit status, or minus errno when it does not begin. Without arguments, posix ends with 2. */

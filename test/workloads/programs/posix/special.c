@@ -7,7 +7,8 @@ static int bind_socket(const char *path) {
   struct sockaddr_un address = {.sun_family = AF_UNIX};
   strncpy(address.sun_path, path, sizeof address.sun_path - 1);
   int server = socket(AF_UNIX, SOCK_STREAM, 0);
-  if (server < 0 || bind(server, (struct sockaddr *)&address, sizeof address) != 0) return -1;
+  if (server < 0 || bind(server, (struct sockaddr *)&address, sizeof address) != 0)
+    return -1;
   return listen(server, 1) == 0 ? server : -1;
 }
 
@@ -15,7 +16,8 @@ static int connect_socket(const char *path) {
   struct sockaddr_un address = {.sun_family = AF_UNIX};
   strncpy(address.sun_path, path, sizeof address.sun_path - 1);
   int client = socket(AF_UNIX, SOCK_STREAM, 0);
-  if (client < 0) return -1;
+  if (client < 0)
+    return -1;
   return connect(client, (struct sockaddr *)&address, sizeof address) == 0 ? client : -1;
 }
 
@@ -68,11 +70,13 @@ static void check_special(void) {
   int accepted = accept(server, NULL, NULL);
   EQUAL("and written", 2, write(client, "hi", 2));
   EQUAL("and read", 2, read(accepted, text, 19));
-  close(client); close(accepted);
+  close(client);
+  close(accepted);
   SUCCEEDS("a socket moves", rename("socket", "moved-socket"));
   client = connect_socket("moved-socket");
   SUCCEEDS("and is connected to there", client);
-  close(client); close(server);
+  close(client);
+  close(server);
   SUCCEEDS("a new fifo", mkfifo("new-fifo", 0600));
   SUCCEEDS("a new device", mknod("new-device", S_IFCHR | 0600, makedev(5, 1)));
   EQUAL("has its number", (long)makedev(5, 1), device_of("new-device"));

@@ -35,7 +35,8 @@ static void check_symlinks(void) {
   EQUAL("has every permission", 0777, mode_of("to-file"));
   TEXT("its target need not be UTF-8", "to \xff\xfe bytes", target_of("to-bytes"));
   TEXT("its target may be as long as a path", long_target, target_of("long"));
-  FAILS("following a target that is too long for a name", ENAMETOOLONG, try_open("long", O_RDONLY, 0));
+  FAILS("following a target that is too long for a name", ENAMETOOLONG,
+        try_open("long", O_RDONLY, 0));
   FAILS("opening one that dangles", ENOENT, try_open("dangling", O_RDONLY, 0));
   FAILS("two that point at each other", ELOOP, try_open("loop-a", O_RDONLY, 0));
   FAILS("one that points at itself", ELOOP, try_open("self", O_RDONLY, 0));

@@ -3,8 +3,9 @@
 enum { LONG_AGO = 1000000000 };
 
 static void prepare_times(void) {
-  static const char *const files[] = {"written", "truncated", "mode", "owner", "linked", "renamed",
-                                      "set", "read", "future", "mapped-size", "replaced"};
+  static const char *const files[] = {"written", "truncated",   "mode",    "owner",
+                                      "linked",  "renamed",     "set",     "read",
+                                      "future",  "mapped-size", "replaced"};
   for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
     make_file(files[i], "text");
     set_times(files[i], LONG_AGO);
@@ -20,17 +21,18 @@ static void prepare_times(void) {
   set_times("quiet", LONG_AGO);
 }
 
-static int is_long_ago(struct timespec time) { return time.tv_sec == LONG_AGO && time.tv_nsec == 0; }
+static int is_long_ago(struct timespec time) {
+  return time.tv_sec == LONG_AGO && time.tv_nsec == 0;
+}
 
 /* `act` is done to the path: which of its times go on? */
-#define CHANGES(what, path, act, modification)                                                        \
-  do {                                                                                                \
-    struct timespec before_c = changed(path), before_m = modified(path);                             \
-    let_time_pass();                                                                                  \
-    SUCCEEDS(what, act);                                                                              \
-    HOLDS(what ": ctime goes on", is_later(changed(path), before_c));                                 \
-    HOLDS(what ": mtime " #modification,                                                              \
-          (modification) == is_later(modified(path), before_m));                                      \
+#define CHANGES(what, path, act, modification)                                                     \
+  do {                                                                                             \
+    struct timespec before_c = changed(path), before_m = modified(path);                           \
+    let_time_pass();                                                                               \
+    SUCCEEDS(what, act);                                                                           \
+    HOLDS(what ": ctime goes on", is_later(changed(path), before_c));                              \
+    HOLDS(what ": mtime " #modification, (modification) == is_later(modified(path), before_m));    \
   } while (0)
 
 enum { stays = 0, goes_on = 1 };
@@ -90,7 +92,8 @@ static void check_file_times(void) {
   struct timespec last = changed("written");
   int back = 0;
   for (int i = 0; i < 50; i++) {
-    if (i % 2 ? append_text("written", "x") : chmod("written", i % 4 ? 0600 : 0644)) back += 1000;
+    if (i % 2 ? append_text("written", "x") : chmod("written", i % 4 ? 0600 : 0644))
+      back += 1000;
     struct timespec next = changed("written");
     back += is_later(last, next);
     last = next;
@@ -99,7 +102,8 @@ static void check_file_times(void) {
 }
 
 static void check_directory_times(void) {
-  CHANGES("create in a directory", "directory", try_open("directory/new", O_CREAT | O_WRONLY, 0644), goes_on);
+  CHANGES("create in a directory", "directory", try_open("directory/new", O_CREAT | O_WRONLY, 0644),
+          goes_on);
   CHANGES("mkdir in it", "directory", mkdir("directory/new-directory", 0755), goes_on);
   CHANGES("symlink in it", "directory", symlink("x", "directory/symlink"), goes_on);
   CHANGES("mkfifo in it", "directory", mkfifo("directory/fifo", 0644), goes_on);
