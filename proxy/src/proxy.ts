@@ -125,7 +125,8 @@ async function start(options: ProxyOptions, cleanup: Cleanup): Promise<Proxy> {
     signal: AbortSignal.timeout(options.locating?.timeoutMs ?? LOCATE_TIMEOUT_MS),
   });
   const { location } = session;
-  for (const notice of session.notices) logger.warn(notice);
+  const notices = [...session.notices];
+  for (const notice of notices) logger.warn(notice);
 
   const watch = new LocationWatch({
     locator: options.locator,
@@ -136,7 +137,6 @@ async function start(options: ProxyOptions, cleanup: Cleanup): Promise<Proxy> {
     timeoutMs: options.locating?.timeoutMs ?? LOCATE_TIMEOUT_MS,
     logger,
   });
-  cleanup.add(() => watch.close());
 
   let record: SessionRecord = {
     running: true,
@@ -153,6 +153,8 @@ async function start(options: ProxyOptions, cleanup: Cleanup): Promise<Proxy> {
     if (hasServed) await sessionFile.write({ ...record, running: false });
     else if (previous !== undefined) await sessionFile.write(previous);
   });
+  // Before the last record is written: what it learns on the way would be written over it.
+  cleanup.add(() => watch.close());
 
   const directory = join(stateDirectory, 'shadows', session.shadow);
   const { appliance, version } = location;
@@ -163,6 +165,12 @@ async function start(options: ProxyOptions, cleanup: Cleanup): Promise<Proxy> {
     logger,
   });
   cleanup.add(() => shadow.close());
+  const { availableBytes } = await shadow.statistics();
+  if (availableBytes === 0) {
+    const full = `no space is left for ${directory}: nothing new can be written there for now`;
+    notices.push(full);
+    logger.warn(full);
+  }
   const replicas = await createFailover({
     servers: location.servers,
     openServer: serverOpener(logger),
@@ -209,13 +217,13 @@ async function start(options: ProxyOptions, cleanup: Cleanup): Promise<Proxy> {
   return {
     address,
     mountCommand: mountCommandOf(address),
-    notices: session.notices,
+    notices,
     status: async () => ({
       appliance,
       version,
       resumed: session.resumed,
       staleSince: staleSince?.toISOString(),
-      notices: session.notices,
+      notices,
       startedAt,
       address,
       shadow: { name: session.shadow, directory, ...(await shadow.statistics()) },

@@ -81,7 +81,8 @@ export class ProxiedTree {
     this.#stateDirectory = `${before.slice(0, before.lastIndexOf('-'))}-${this.#starts}`;
     await cp(before, this.#stateDirectory, {
       recursive: true,
-      filter: (path) => !path.endsWith('/lock'),
+      // The lock is of a process that is gone; a file being replaced may go while it is copied.
+      filter: (path) => !path.endsWith('/lock') && !path.endsWith('.new'),
     });
     await this.#proxy.close();
     await rm(before, { recursive: true });
