@@ -1,4 +1,4 @@
-import { FileType, find, type Image } from '@rowfs/image';
+import { FileType, type Image, lookupPath } from '@rowfs/image';
 import { CliError } from './errors.ts';
 
 /** A path in an image, for people: bytes that are no UTF-8, and control characters, are escaped. */
@@ -28,7 +28,7 @@ export function fileAt(image: Image, path: string): { fileid: number; names: str
     .toString('latin1')
     .split('/')
     .filter((name) => name !== '' && name !== '.');
-  const fileid = find(image, names);
+  const fileid = lookupPath(image, names);
   if (fileid === undefined) throw new CliError('NO_SUCH_FILE', `the image has no ${path}`);
   return { fileid, names };
 }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { leafCommands } from './options.ts';
 import { createProgram } from './run.ts';
 
 const main = fileURLToPath(new URL('main.ts', import.meta.url));
@@ -16,7 +17,8 @@ function rowfs(...args: string[]): Promise<{ status: number; stdout: string; std
 
 describe('rowfs', () => {
   it('every command has a description, examples, and an environment variable for each option', () => {
-    for (const command of createProgram().commands) {
+    const program = createProgram();
+    for (const command of new Set([...program.commands, ...leafCommands(program)])) {
       assert.ok(command.description() !== '', command.name());
       let help = '';
       command.configureOutput({ writeOut: (text) => (help += text) });

@@ -19,12 +19,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, it } from 'node:test';
-import { buildFileImage, buildImage, buildTarImage, find } from './build-image.ts';
+import { buildFileImage, buildImage, buildTarImage } from './build-image.ts';
 import { diffImages, type ImageDiff } from './diff-images.ts';
 import { digestOf, verifyBlock } from './digest.ts';
 import { FileType } from './format.ts';
 import { hashFiles } from './hash-files.ts';
 import type { Image } from './image.ts';
+import { lookupPath } from './lookup-path.ts';
 import { readImage, readPrevious, saveImage, saveImageInTree } from './image-files.ts';
 import { setMtime } from './libc.ts';
 import { scanDirectory } from './scan-directory.ts';
@@ -57,7 +58,7 @@ describe('buildImage', () => {
   afterEach(() => rm(base, { recursive: true }));
 
   const fileid = (image: Image, path: string): number => {
-    const found = find(image, path.split('/'));
+    const found = lookupPath(image, path.split('/'));
     assert.ok(found !== undefined, path);
     return found;
   };

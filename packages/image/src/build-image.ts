@@ -3,6 +3,7 @@ import { encodeImage } from './encode.ts';
 import { DEFAULT_BLOCK_SIZE, FileType } from './format.ts';
 import { hashFiles } from './hash-files.ts';
 import { type Image, openImage } from './image.ts';
+import { lookupPath } from './lookup-path.ts';
 import {
   type FileIdentity,
   scanDirectory,
@@ -125,7 +126,7 @@ function contentBefore(
   blockSize: number,
 ): FileContent | undefined {
   if (image.blockSize !== blockSize) return undefined;
-  const fileid = find(image, names);
+  const fileid = lookupPath(image, names);
   if (fileid === undefined || !statCache.holds(fileid, identity)) return undefined;
   const { type, size, mtime } = image.attributes(fileid);
   if (
@@ -141,15 +142,4 @@ function contentBefore(
     runs,
     digests: Buffer.concat(runs.map(({ number, count }) => image.digests(number, count))),
   };
-}
-
-/** The inode that these names lead to. */
-export function find(image: Image, names: readonly string[]): number | undefined {
-  let fileid: number | undefined = image.root;
-  for (const name of names) {
-    if (image.attributes(fileid).type !== FileType.DIR) return undefined;
-    fileid = image.lookup(fileid, name);
-    if (fileid === undefined) return undefined;
-  }
-  return fileid;
 }

@@ -86,6 +86,9 @@ export async function hashFiles(
               give();
             });
             thread.once('error', reject);
+            thread.once('exit', (status) => {
+              reject(new Error(`a thread that reads files ended with status ${status}`));
+            });
             signal?.addEventListener('abort', () => reject(interrupted()), {
               signal: ended.signal,
             });

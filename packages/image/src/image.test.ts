@@ -5,8 +5,8 @@ import { DIGEST_BYTES, digestOf } from './digest.ts';
 import { encodeImage } from './encode.ts';
 import { ImageError } from './error.ts';
 import { FileType } from './format.ts';
-import { find } from './build-image.ts';
 import { type Image, openImage } from './image.ts';
+import { lookupPath } from './lookup-path.ts';
 import { name, TEST_BLOCK_SIZE, tree, walk } from './test-support/trees.ts';
 import type { Directory, TreeInode } from './tree.ts';
 
@@ -28,7 +28,7 @@ function reordered(directory: Directory, copies = new Map<TreeInode, TreeInode>(
 
 /** Asserts that the image shows this inode at the place of these names. */
 function checkInode(image: Image, names: readonly string[], inode: TreeInode): number {
-  const fileid = find(image, names);
+  const fileid = lookupPath(image, names);
   assert.ok(fileid !== undefined, names.join('/'));
   const { type, mode, uid, gid, size, mtime, rdev } = image.attributes(fileid);
   assert.deepEqual(
@@ -105,7 +105,7 @@ describe('an image', () => {
           assert.equal(fileids.get(inode) ?? fileid, fileid, 'a hard link is one inode');
           fileids.set(inode, fileid);
           links.set(inode, (links.get(inode) ?? 0) + 1);
-          assert.equal(find(image, image.path(fileid)), fileid);
+          assert.equal(lookupPath(image, image.path(fileid)), fileid);
         }
         assert.equal(new Set(fileids.values()).size, image.inodeCount);
         for (const [inode, fileid] of fileids) {
@@ -165,7 +165,7 @@ describe('an image', () => {
     const file: TreeInode = { ...emptyRoot, type: FileType.FIFO };
     const inner: TreeInode = { ...emptyRoot, entries: new Map([['.rowfs', file]]) };
     const image = openImage(encode({ ...emptyRoot, entries: new Map([['home', inner]]) }));
-    assert.equal(find(image, ['home', '.rowfs']), 3);
+    assert.equal(lookupPath(image, ['home', '.rowfs']), 3);
   });
 });
 
@@ -233,7 +233,7 @@ function visitAll(image: Image): void {
     seen.add(fileid);
     const { type } = image.attributes(fileid);
     image.xattrs(fileid);
-    assert.equal(find(image, image.path(fileid)), fileid);
+    assert.equal(lookupPath(image, image.path(fileid)), fileid);
     if (type === FileType.REG) {
       image.blocks(fileid, 0, 100);
       image.runs(fileid);

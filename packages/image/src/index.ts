@@ -9,6 +9,7 @@ export {
   type ImageRun,
   openImage,
 } from './image.ts';
+export { lookupPath } from './lookup-path.ts';
 export { MANIFEST_PATH, RESERVED_NAME } from './reserved.ts';
 export type { Timestamp, Xattr } from './tree.ts';
 export {
@@ -17,7 +18,6 @@ export {
   type BuildOptions,
   type BuiltImage,
   buildTarImage,
-  find,
 } from './build-image.ts';
 export { type ChangedPart, diffImages, type ImageChange, type ImageDiff } from './diff-images.ts';
 export {

@@ -56,19 +56,23 @@ export async function scanTar(
   const tree = new UnpackedTree();
   const totals = { files: 0, bytes: 0 };
   const block = Buffer.alloc(blockSize);
+  const count = (bytes: number): void => {
+    if (signal?.aborted === true) throw new ImageError('ABORTED', 'the work was interrupted');
+    onBytes(bytes);
+  };
   const entries = extract(EXTRACT_OPTIONS);
   archive.once('error', (error) => entries.destroy(error));
   archive.pipe(entries);
   try {
     for await (const entry of entries) {
-      if (signal?.aborted === true) throw new ImageError('ABORTED', 'the work was interrupted');
+      count(0);
       const header = entry.header as Entry;
       checkReadable(header);
       const isFile = header.type === 'file' || header.type === 'contiguous-file';
       const content = await readContent(
         entry as unknown as AsyncIterable<Uint8Array>,
         block,
-        onBytes,
+        count,
       );
       if (isFile) {
         totals.files += 1;
