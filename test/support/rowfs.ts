@@ -44,9 +44,10 @@ function commonArguments(options: RowfsOptions): string[] {
 
 /** Runs a command to its end. */
 export async function runRowfs(args: readonly string[], options: RowfsOptions): Promise<RowfsEnd> {
+  const [command, ...before] = [...(options.enter ?? []), process.execPath];
   const result = await execa(
-    process.execPath,
-    [main, ...args, ...(args.includes('--config') ? [] : commonArguments(options))],
+    command,
+    [...before, main, ...args, ...(args.includes('--config') ? [] : commonArguments(options))],
     { reject: false, timeout: 60_000, env: options.env ?? {} },
   );
   return { status: result.exitCode ?? -1, stdout: result.stdout, stderr: result.stderr };

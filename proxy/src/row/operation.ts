@@ -1,3 +1,4 @@
+import { constants } from 'node:os';
 import {
   type Fattr3,
   type Filehandle,
@@ -73,10 +74,10 @@ export async function answer<Ok, Failed>(
   }
 }
 
-/** Errors of the shadow's disk, as its clients know them. */
+/** Errors of the shadow's disk, as its clients know them; libuv has no name for EDQUOT. */
 const diskStatuses: Readonly<Record<string, Nfsstat3Error>> = {
   ENOSPC: Nfsstat3.NOSPC,
-  EDQUOT: Nfsstat3.DQUOT,
+  [`Unknown system error ${-constants.errno.EDQUOT}`]: Nfsstat3.DQUOT,
   EFBIG: Nfsstat3.FBIG,
   EROFS: Nfsstat3.ROFS,
   EIO: Nfsstat3.IO,
