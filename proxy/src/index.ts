@@ -38,6 +38,9 @@ export {
   changesOf,
   type ObjectType,
 } from './inspect/changes.ts';
+export { CarryError } from './carry/carry-error.ts';
+export { type CarryOptions, carryOver, type CarryReport } from './carry/carry-over.ts';
+export type { Conflict } from './carry/verdict.ts';
 export { exportLayer, type ExportOptions } from './export/export-layer.ts';
 export { type MergedTree, type MergedTreeOptions, openMergedTree } from './inspect/merged-tree.ts';
 export { clearDiscarded, discardShadow } from './inspect/discard-shadow.ts';
