@@ -190,6 +190,12 @@ describe('createProxy', () => {
     assert.deepEqual(held, []);
   });
 
+  it('says at its start that there is no space', async () => {
+    const locator = staticLocator([await bench.serve(await image('one'))]);
+    const { notices } = await startProxy({ locator, space: { quota: 0 } });
+    assert.match(notices.join(), /no space is left for .*shadows/);
+  });
+
   it('names what is wrong: no server, no export, a port or a state directory in use', async () => {
     const good = await bench.serve(await image('one'));
     const gone = await bench.serve(await image('one'));
