@@ -30,7 +30,8 @@ test('attributes come back as they were put, those put last of each key', () => 
     fc.property(puts, (all) => {
       const cache = new AttributeCache<number>(1000);
       for (const [key, value] of all) cache.set(key, value);
-      for (const [key, value] of new Map(all)) assert.deepEqual(cache.get(key), structuredClone(value));
+      for (const [key, value] of new Map(all))
+        assert.deepEqual(cache.get(key), structuredClone(value));
       assert.equal(cache.get(601), undefined);
     }),
     { numRuns: 30 },

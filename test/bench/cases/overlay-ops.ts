@@ -229,9 +229,9 @@ async function compare(
 }
 
 /** What blocks of the image's large file that are written for the first time take of the disk. */
-async function amplification({ shadow, perform }: Sides['proxy'], scale: Scale): Promise<BenchRow> {
-  const before = await diskBytes(shadow);
-  await perform({
+async function amplification(proxy: Sides['proxy'], scale: Scale): Promise<BenchRow> {
+  const before = await diskBytes(proxy.shadow);
+  await proxy.perform({
     kind: 'rewrite',
     file: IMAGE_FILE,
     fileBytes: scale.tree.imageFileBytes,
@@ -239,7 +239,7 @@ async function amplification({ shadow, perform }: Sides['proxy'], scale: Scale):
     inFlight: 8,
     seed: 0,
   });
-  const ours = (await diskBytes(shadow)) - before;
+  const ours = (await diskBytes(proxy.shadow)) - before;
   const bytes = { ours: ours / 1e6, peer: (scale.rewrites * BLOCK_BYTES) / 1e6 };
   const name = 'disk taken by rewritten blocks, beside the bytes that were written';
   return costRow(name, 'MB', bytes, AMPLIFICATION);
