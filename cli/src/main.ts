@@ -1,5 +1,9 @@
 #!/usr/bin/env node
 import { enableCompileCache } from 'node:module';
+import { restartWithSmallHeap } from './small-heap.ts';
+
+// Wherever the command stands between options: for another one that has such an argument it is vain.
+if (process.argv.includes('proxy')) restartWithSmallHeap();
 
 // Most of a short command's time is compiling what it imports.
 enableCompileCache();
