@@ -1,7 +1,7 @@
 export { createProxy, type Proxy, type ProxyListenOptions, type ProxyOptions } from './proxy.ts';
 export type { ProxyAddress, ProxyStatus } from './proxy-status.ts';
 export { ProxyError, type ProxyErrorCode } from './proxy-error.ts';
-export type { ResumePolicy } from './session.ts';
+export type { UpgradePolicy } from './session.ts';
 export {
   type ImageServer,
   type Location,

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import {
@@ -157,6 +157,65 @@ describe('createProxy', () => {
     await second.close();
     const third = await startProxy({ locator });
     assert.equal(await readText(clientOf(third), 'file'), 'two');
+  });
+
+  it('keeps the old version, or carries changes over to the new one and names conflicts', async () => {
+    const known = { v1: [await bench.serve(await image('one'))] };
+    const first = await startProxy({ locator: versions(known) });
+    await writeText(clientOf(first), 'new', 'over one');
+    await writeText(clientOf(first), 'file', 'changed');
+    await first.close();
+    const locator = versions({ ...known, v2: [await bench.serve(await image('two'))] });
+    const kept = await startProxy({ locator, upgrade: 'keep' });
+    assert.equal((await kept.status()).version, 'v1');
+    assert.equal(await readText(clientOf(kept), 'file'), 'changed');
+    assert.equal(kept.carried, undefined);
+    await kept.close();
+    const carried = await startProxy({ locator, upgrade: 'carry' });
+    assert.equal((await carried.status()).version, 'v2');
+    assert.equal(await readText(clientOf(carried), 'new'), 'over one');
+    assert.equal(await readText(clientOf(carried), 'file'), 'two');
+    const conflict = {
+      path: '/file',
+      kind: 'changed',
+      reason: 'the new version changed /file itself: contents',
+    };
+    assert.deepEqual(carried.carried, { carried: 1, conflicts: [conflict] });
+    assert.match(carried.notices.join(), /stay in the old shadow: \/file/);
+    await carried.close();
+    const again = await startProxy({ locator, upgrade: 'carry' });
+    assert.equal(again.carried, undefined);
+    assert.equal(await readText(clientOf(again), 'new'), 'over one');
+    await again.close();
+    const back = await startProxy({ locator, version: 'v1' });
+    assert.equal(await readText(clientOf(back), 'file'), 'changed');
+  });
+
+  it('drops an ephemeral shadow at the clean end, and goes on with it after a crash', async () => {
+    const servers = [await bench.serve(await image('one'))];
+    const locator = versions({ v1: servers });
+    const lasting = await startProxy({ locator });
+    await writeText(clientOf(lasting), 'new', 'to stay');
+    await lasting.close();
+    const options = { stateDirectory, version: 'v1', servers, ephemeral: true };
+    const killed = await bench.proxyProcess(options);
+    assert.equal(await readText(clientOf(killed), 'new'), undefined);
+    await writeText(clientOf(killed), 'new', 'to go');
+    await killed.kill();
+    const resumed = await startProxy({ locator });
+    assert.equal(await readText(clientOf(resumed), 'new'), 'to go');
+    await resumed.close();
+    assert.deepEqual(await readdir(join(stateDirectory, 'shadows')), ['v1']);
+    const again = await bench.proxyProcess(options);
+    assert.equal(await readText(clientOf(again), 'new'), undefined);
+    await again.kill();
+    const other = versions({ v1: servers, v2: [await bench.serve(await image('two'))] });
+    const upgraded = await startProxy({ locator: other, version: 'v2' });
+    assert.equal(await readText(clientOf(upgraded), 'file'), 'two');
+    assert.deepEqual((await readdir(join(stateDirectory, 'shadows'))).sort(), ['v1', 'v2']);
+    await upgraded.close();
+    const first = await startProxy({ locator: other, version: 'v1' });
+    assert.equal(await readText(clientOf(first), 'new'), 'to stay');
   });
 
   it('starts from what it knew when the locator does not answer, and says since when', async () => {

@@ -26,8 +26,13 @@ import { lockFile } from './shadow/lock-file.ts';
 import { ShadowError } from './shadow/shadow-error.ts';
 import { openShadow } from './shadow/shadow.ts';
 import type { SpaceLimits } from './shadow/space.ts';
+import type { CarryReport } from './carry/carry-over.ts';
 import { Cleanup } from './cleanup.ts';
-import { beginSession, type ResumePolicy } from './session.ts';
+import { discardShadow } from './inspect/discard-shadow.ts';
+import { shadowsDirectory } from './inspect/list-shadows.ts';
+import { carryNotices, prepareShadow } from './prepare-shadow.ts';
+import { isEphemeral } from './shadow-name.ts';
+import { beginSession, type UpgradePolicy } from './session.ts';
 import { SessionFile, type SessionRecord } from './session-file.ts';
 
 export interface ProxyListenOptions {
@@ -48,10 +53,10 @@ export interface ProxyOptions {
   readonly stateDirectory: string;
   /** Run this version, whatever ran before and whatever is newest. */
   readonly version?: string;
-  /** Without `version`: go on with that of the last run? Default `after-crash`. */
-  readonly resume?: ResumePolicy;
-  /** Name of the shadow. Default: the version, for a shadow fits only what it was written over. */
-  readonly shadowName?: string;
+  /** What to do when another version is the newest by now. Default `fresh`. */
+  readonly upgrade?: UpgradePolicy;
+  /** Over a shadow of its own, which goes with the clean end: not with a crash. Default false. */
+  readonly ephemeral?: boolean;
   /** How much of its disk the shadow may take. */
   readonly space?: SpaceLimits;
   readonly listen?: ProxyListenOptions;
@@ -76,6 +81,8 @@ export interface Proxy {
   readonly mountCommand: string;
   /** What an operator should know about which version and shadow run, and why. */
   readonly notices: readonly string[];
+  /** What became of the changes over the version before; undefined when none were to be carried over. */
+  readonly carried: CarryReport | undefined;
   status(): Promise<ProxyStatus>;
   /** Takes no more calls, brings the shadow to stable storage, and gives the lease back. */
   close(): Promise<void>;
@@ -120,8 +127,8 @@ async function start(options: ProxyOptions, cleanup: Cleanup): Promise<Proxy> {
     locator: options.locator,
     previous,
     version: options.version,
-    shadowName: options.shadowName,
-    resume: options.resume ?? 'after-crash',
+    upgrade: options.upgrade ?? 'fresh',
+    ephemeral: options.ephemeral ?? false,
     signal: AbortSignal.timeout(options.locating?.timeoutMs ?? LOCATE_TIMEOUT_MS),
   });
   const { location } = session;
@@ -156,8 +163,20 @@ async function start(options: ProxyOptions, cleanup: Cleanup): Promise<Proxy> {
   // Before the last record is written: what it learns on the way would be written over it.
   cleanup.add(() => watch.close());
 
-  const directory = join(stateDirectory, 'shadows', session.shadow);
+  const directory = join(shadowsDirectory(stateDirectory), session.shadow);
   const { appliance, version } = location;
+  const carried = await prepareShadow({
+    stateDirectory,
+    session,
+    locator: options.locator,
+    locateMs: options.locating?.timeoutMs ?? LOCATE_TIMEOUT_MS,
+    startMs: options.startMs ?? START_MS,
+    logger,
+  });
+  notices.push(...carryNotices(carried));
+  cleanup.add(async () => {
+    if (hasServed && isEphemeral(session.shadow)) await discardShadow(directory);
+  });
   const shadow = await openShadow({
     directory,
     belongsTo: { appliance, version },
@@ -217,6 +236,7 @@ async function start(options: ProxyOptions, cleanup: Cleanup): Promise<Proxy> {
   return {
     address,
     mountCommand: mountCommandOf(address),
+    carried,
     notices,
     status: async () => ({
       appliance,

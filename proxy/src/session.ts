@@ -2,16 +2,19 @@ import type { Location, Locator } from './locator.ts';
 import { onTime } from './on-time.ts';
 import { messageOf, ProxyError } from './proxy-error.ts';
 import type { SessionRecord } from './session-file.ts';
+import { isEphemeral, shadowNameOf } from './shadow-name.ts';
 
 /**
- * When a proxy goes on with the version of its last run, instead of the newest one:
+ * What a proxy does at its start when the version that it ran last is not the newest any more:
  *
- * - `after-crash`: when that run did not end cleanly; the machine that uses it is still mounted.
- * - `always`, `never`.
+ * - `keep`: goes on with the version of its last run.
+ * - `fresh`: takes the newest one, as pristine as its image, unless it ran here before.
+ * - `carry`: takes the newest one, with the changes over the old one of which the image side is the same.
  *
- * A version that is asked for by name wins over all of them.
+ * Whatever is chosen the old shadow is kept. After a crash the version that ran goes on in any case: the
+ * machine that uses it is still mounted. A version that is asked for by name wins over that.
  */
-export type ResumePolicy = 'after-crash' | 'always' | 'never';
+export type UpgradePolicy = 'keep' | 'fresh' | 'carry';
 
 /** What a run of the proxy is about. */
 export interface Session {
@@ -20,6 +23,8 @@ export interface Session {
   readonly resumed: boolean;
   /** Name of the shadow: its directory below `shadows`. */
   readonly shadow: string;
+  /** The run whose changes are to be carried over, over another version than this one. */
+  readonly carryFrom: SessionRecord | undefined;
   /** What an operator should know about how this was chosen; one sentence each. */
   readonly notices: readonly string[];
 }
@@ -29,13 +34,11 @@ export interface SessionRequest {
   /** The record of the last run. */
   readonly previous: SessionRecord | undefined;
   readonly version: string | undefined;
-  readonly shadowName: string | undefined;
-  readonly resume: ResumePolicy;
+  readonly upgrade: UpgradePolicy;
+  /** Over a shadow that goes with the clean end of the run. */
+  readonly ephemeral: boolean;
   readonly signal: AbortSignal;
 }
-
-/** Without a version there is one tree, and one shadow over it. */
-const UNVERSIONED_SHADOW = 'default';
 
 /**
  * Decides which version to run, over which shadow. A shadow belongs to the version that it was written
@@ -47,32 +50,27 @@ const UNVERSIONED_SHADOW = 'default';
  * @throws ProxyError LOCATE_FAILED or NO_SERVERS
  */
 export async function beginSession(request: SessionRequest): Promise<Session> {
-  const { previous, version } = request;
-  const resumed = previous !== undefined && resumes(request, previous);
-  const wanted = resumed ? previous.version : version;
+  const { previous, version, upgrade, ephemeral } = request;
+  const goesOn = previous !== undefined && (version ?? previous.version) === previous.version;
+  const resumed = goesOn && previous.running;
+  const keeps = resumed || (goesOn && upgrade === 'keep');
   const notices: string[] = [];
-  const location = await locate(request, wanted, notices);
+  const location = await locate(request, keeps ? previous.version : version, notices);
   if (location.servers.length === 0)
     throw new ProxyError('NO_SERVERS', `no server is known for ${describe(location)}`);
-  const shadow = resumed ? previous.shadow : shadowNameOf(request.shadowName, location.version);
-  if (resumed && previous.running)
+  const shadow = resumed ? previous.shadow : shadowNameOf(location.version, ephemeral);
+  const isUpgrade = previous !== undefined && previous.version !== location.version;
+  const carryFrom = isUpgrade && upgrade === 'carry' ? previous : undefined;
+  if (resumed)
     notices.push(`the last run did not end cleanly: going on with ${describe(previous)}`);
-  else if (previous !== undefined && previous.shadow !== shadow)
+  else if (previous !== undefined && previous.shadow !== shadow && !isEphemeral(previous.shadow))
     notices.push(
       `running ${describe(location)} with the shadow ${shadow}: what was changed over ` +
-        `${describe(previous)} is kept in the shadow ${previous.shadow}, and not seen here`,
+        `${describe(previous)} is kept in the shadow ${previous.shadow}` +
+        (carryFrom === undefined ? ', and not seen here' : ''),
     );
-  return { location, resumed, shadow, notices };
-}
-
-function resumes(
-  { resume, version, shadowName }: SessionRequest,
-  previous: SessionRecord,
-): boolean {
-  if (version !== undefined && version !== previous.version) return false;
-  if (shadowName !== undefined && shadowNameOf(shadowName, undefined) !== previous.shadow)
-    return false;
-  return resume === 'always' || (resume === 'after-crash' && previous.running);
+  if (isEphemeral(shadow)) notices.push('ephemeral: what is written here is gone at the clean end');
+  return { location, resumed, shadow, carryFrom, notices };
 }
 
 async function locate(
@@ -101,12 +99,7 @@ async function locate(
   }
 }
 
-/** The directory name of a shadow; no name of a version can leave the directory of shadows. */
-function shadowNameOf(name: string | undefined, version: string | undefined): string {
-  return encodeURIComponent(name ?? version ?? UNVERSIONED_SHADOW).replace(/^\./, '%2E');
-}
-
-function describe({
+export function describe({
   appliance,
   version,
 }: {

@@ -1,6 +1,14 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
-import { createProxy, type ImageServer, type ProxyOptions, staticLocator } from '@rowfs/proxy';
+import {
+  type CarryReport,
+  createProxy,
+  type ImageServer,
+  printableName,
+  type ProxyOptions,
+  staticLocator,
+  type UpgradePolicy,
+} from '@rowfs/proxy';
 import { createRegistryNode, type RegistryNode, type Session } from '@rowfs/registry';
 import { type Command, Option } from 'commander';
 import { applianceOf, type CommandContext, commandContext } from '../command-context.ts';
@@ -16,6 +24,7 @@ import {
 import { startOperatorsRest } from '../operators-rest.ts';
 import { parseImageServer, registryLocator, registryUses } from '../registry-fit.ts';
 import { sessionOf } from '../session.ts';
+import { machinesDirectory } from '../shadows.ts';
 import {
   anonymousOption,
   type SquashCommandOptions,
@@ -28,6 +37,8 @@ interface ProxyCommandOptions extends SquashCommandOptions {
   readonly server?: readonly ImageServer[];
   readonly version?: string;
   readonly name?: string;
+  readonly upgrade: UpgradePolicy;
+  readonly ephemeral: boolean;
   readonly listen: HostPort;
   readonly portmap?: number;
   readonly quota?: number;
@@ -50,6 +61,15 @@ export function addProxyCommand(program: Command): void {
     )
     .option('--version <version>', 'run this version, and not the newest')
     .option('--name <name>', 'tells machines that run the same appliance here apart')
+    .addOption(
+      new Option(
+        '--upgrade <what>',
+        'when a newer version is out: keep the old one, start fresh, or carry changes over',
+      )
+        .choices(['keep', 'fresh', 'carry'])
+        .default('fresh'),
+    )
+    .option('--ephemeral', 'what is written here is gone at the clean end', false)
     .addOption(listenOption('--listen', 'where the NFS client mounts', 2049))
     .addOption(
       new Option(
@@ -80,8 +100,11 @@ export function addProxyCommand(program: Command): void {
     .addHelpText(
       'after',
       `
-What the client writes is kept in the state directory, per version. After a clean end the next start
-takes the newest version; after a crash it goes on with the version that is mounted.
+What the client writes is kept in the state directory, in a shadow for each machine (--name) and version.
+After a crash the version that is mounted goes on. After a clean end --upgrade decides: keep goes on with
+the version of the last run; fresh takes the newest, pristine; carry takes the newest, with all that was
+changed over the old one and that the new one left alone, and names the rest. Old shadows stay: see
+rowfs shadow.
 
 Examples:
   $ rowfs proxy debian@12D3KooW...
@@ -98,7 +121,10 @@ Examples:
       }
       const stopped = stopSignal();
       const appliance = text === undefined ? undefined : await applianceOf(context, text);
-      const machine = join(context.state, 'proxy', machineName(appliance, servers, options.name));
+      const machine = join(
+        machinesDirectory(context.state),
+        machineName(appliance, servers, options.name),
+      );
       const node = await createRegistryNode({
         dataDir: join(machine, 'node'),
         listen: [],
@@ -129,6 +155,8 @@ Examples:
             ...(options.reserve === undefined ? {} : { reserve: options.reserve }),
           },
           ...(options.version === undefined ? {} : { version: options.version }),
+          upgrade: options.upgrade,
+          ephemeral: options.ephemeral,
           logger: context.logger,
         });
       } finally {
@@ -157,6 +185,7 @@ async function runProxy(
         ...proxy.address,
         mountCommand: proxy.mountCommand,
         notices: proxy.notices,
+        carried: carriedResult(proxy.carried),
         rest: rest.url,
       };
       context.output.result(ready, () =>
@@ -175,6 +204,13 @@ async function runProxy(
   } finally {
     await proxy.close();
   }
+}
+
+/** What was carried over, as scripts see it. */
+function carriedResult(report: CarryReport | undefined): object | null {
+  if (report === undefined) return null;
+  const conflicts = report.conflicts.map((each) => ({ ...each, path: printableName(each.path) }));
+  return { ...report, conflicts };
 }
 
 /** The directory of one machine's shadows: an appliance, or a set of servers, and a name. */

@@ -6,10 +6,11 @@ export interface ProxyProcessOptions {
   readonly stateDirectory: string;
   readonly version: string;
   readonly servers: readonly ImageServer[];
+  readonly ephemeral?: boolean;
 }
 
 const options = JSON.parse(process.argv[2] ?? '') as ProxyProcessOptions;
-const { stateDirectory, version, servers } = options;
+const { stateDirectory, version, servers, ephemeral = false } = options;
 const locator = { locate: async () => ({ appliance: 'app', version, servers }) };
-const proxy = await createProxy({ stateDirectory, locator });
+const proxy = await createProxy({ stateDirectory, locator, ephemeral });
 process.send?.(proxy.address);
