@@ -12,7 +12,7 @@ export function progressBar(what: string, enabled: boolean): ProgressBar {
   if (!enabled || !process.stderr.isTTY) return { update: () => undefined, end: () => undefined };
   const bar = new SingleBar({
     stream: process.stderr,
-    format: `${what} {bar} {percentage} %  {value} of {total}  {eta_formatted} left`,
+    format: `${what} {bar} {percentage} %  {value} of {total}`,
     formatValue: (value, _options, type) =>
       type === 'value' || type === 'total' ? prettyBytes(value) : String(value),
     clearOnComplete: true,
