@@ -44,7 +44,7 @@ export class ProxiedTree {
     const options = proxyOptions(lowerLink.port, space);
     const proxy = await createProxy({ ...options, stateDirectory });
     const link = await LossyLink.open(proxy.address.port);
-    const client = connectNfs3({ host: '127.0.0.1', port: link.port, timeoutMs: 60_000 });
+    const client = connectNfs3({ host: '127.0.0.1', port: link.port, timeoutMs: 600_000 });
     const mounted = await client.mount('/', contextOf(ROOT));
     if (mounted.status !== Mountstat3.OK) throw new Error('the proxied tree cannot be mounted');
     return new ProxiedTree(options, proxy, stateDirectory, client, mounted.handle, link, lowerLink);

@@ -39,6 +39,7 @@ export class LowerFacts {
   readonly #shadow: Pick<Shadow, 'fsid' | 'nameHash'>;
   readonly #attributes = new AttributeCache<string>(MAX_ATTRIBUTES);
   readonly #names = new LRUCache<string, Filehandle | typeof ABSENT>({ max: MAX_NAMES });
+  readonly #listingsUnderWay = new Map<string, Promise<LowerListing>>();
   readonly #listings = new LRUCache<string, LowerListing>({
     maxSize: MAX_LISTED_ENTRIES,
     sizeCalculation: ({ names }) => names.length + 1,
@@ -111,7 +112,23 @@ export class LowerFacts {
     return found;
   }
 
-  async fetchListing(directory: Filehandle, ctx: Nfs3Context): Promise<LowerListing> {
+  /**
+   * All names of a directory. One listing at a time serves all who ask, and it goes on when they are
+   * gone: a large directory may take longer than the patience of a client, which then asks again.
+   */
+  fetchListing(directory: Filehandle, ctx: Nfs3Context): Promise<LowerListing> {
+    const key = latin1(directory);
+    const underWay = this.#listingsUnderWay.get(key);
+    if (underWay !== undefined) return underWay;
+    const context = { ...ctx, signal: new AbortController().signal };
+    const listing = this.#readListing(directory, context).finally(() => {
+      this.#listingsUnderWay.delete(key);
+    });
+    this.#listingsUnderWay.set(key, listing);
+    return listing;
+  }
+
+  async #readListing(directory: Filehandle, ctx: Nfs3Context): Promise<LowerListing> {
     const entries: NamedByLower[] = [];
     try {
       for await (const entry of listDirectory(this.#lower, directory, this.context(ctx))) {
