@@ -75,6 +75,13 @@ export const debianCapabilities = {
     proof: ['strace', '-D', '-f', '-qq', '-e', 'trace=fsync', 'true'],
     needsRoot: false,
   },
+  'oci-tools': {
+    purpose: 'an independent tool that applies layers of OCI images (umoci)',
+    packages: ['umoci', 'tar'],
+    proof: ['umoci', '--version'],
+    // Files of many users are unpacked.
+    needsRoot: true,
+  },
   'debian-tree': {
     purpose: 'a Debian tree as the image, on a disk of its own and served',
     // The compiler makes the programs that run in the guest.
