@@ -29,9 +29,10 @@ const FIRST_NODE: NodeId = 16;
  * Which node id stands for which path of the tree: the part of a handle that means the same on every
  * server and after every restart.
  *
- * Nodes are only added. What was added is on stable storage once `kept()` resolves, so a handle that
- * was answered stays good. An id is never given to another node: ids come from blocks that were taken
- * on stable storage before.
+ * Nodes are only added. What was added survives the end of this process once `kept()` resolves, so a
+ * handle that was answered stays good. After a power cut the last ones may be gone, but none that a
+ * change in the shadow refers to: it is in a later transaction of the same store. An id is never given
+ * to another node: ids come from blocks that were taken on stable storage before.
  *
  * With the disk full the tree can still be read, or nobody could start `rm`: additions stay in memory
  * and are written as soon as the disk takes them, and until then would not survive a crash.
@@ -57,6 +58,8 @@ export class PathTable {
    * @throws what the disk says, when no ids can be reserved on it.
    */
   static async open(records: RecordStore, logger: Logger): Promise<PathTable> {
+    // What a process that was killed had kept is among the records then.
+    await records.durableFacts();
     let id = records.get(TABLE_ID_KEY);
     if (id === undefined) records.keep(new Map([[TABLE_ID_KEY, (id = randomBytes(8))]]));
     const table = new PathTable(records, id, logger);
@@ -118,7 +121,7 @@ export class PathTable {
   /** Resolves when all that was added so far survives this process, if the disk took it. */
   async kept(): Promise<void> {
     try {
-      await this.#records.durable();
+      await this.#records.kept();
       this.#isRefused = false;
     } catch (error) {
       if (this.#isRefused) return;
@@ -146,7 +149,7 @@ export class PathTable {
   async #reserve(): Promise<void> {
     const reserved = Math.max(this.#next, this.#reserved) + ID_BLOCK;
     this.#records.keep(new Map([[RESERVED_KEY, Buffer.from(String(reserved))]]));
-    await this.#records.durable();
+    await this.#records.durableFacts();
     this.#reserved = reserved;
   }
 

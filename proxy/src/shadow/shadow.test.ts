@@ -52,6 +52,44 @@ void describe('a shadow', () => {
     }
   });
 
+  it('takes over the lock of another start of the machine, and what a killed process left with it', async () => {
+    const path = join(root, 'rebooted.lock');
+    lockFile(path);
+    const holder = JSON.parse(await readFile(path, 'utf8')) as { started: string };
+    const started = holder.started.replace(/ since .*/, ' since another start');
+    await writeFile(path, JSON.stringify({ pid: process.pid, started }));
+    await writeFile(`${path}.4194999`, 'half');
+    await writeFile(`${path}.4194999.abandoned`, '');
+    lockFile(path)();
+    assert.deepEqual(
+      (await readdir(root)).filter((name) => name.startsWith('rebooted')),
+      [],
+    );
+  });
+
+  it('gives no id twice and forgets no root, though the transaction that noted them failed', async () => {
+    const directory = join(root, 'failed');
+    const shadow = await openShadow({ directory, belongsTo: {} });
+    // Longer than lmdb takes.
+    const tooLong = new Map([['k'.repeat(4000), Buffer.from('')]]);
+    shadow.stage(tooLong);
+    const lost = shadow.newId();
+    const handle = Buffer.from('the root');
+    await assert.rejects(shadow.bindRoot(handle), { code: 'EIO' });
+    assert.ok(!shadow.isRoot(handle));
+    const verifier = shadow.verifier;
+    await shadow.bindRoot(handle);
+    const given = shadow.newId();
+    assert.ok(given > lost);
+    await shadow.durable();
+    assert.equal(shadow.verifier, verifier);
+    await shadow.close();
+    const again = await openShadow({ directory, belongsTo: {} });
+    assert.ok(again.isRoot(handle));
+    assert.ok(again.newId() > given);
+    await again.close();
+  });
+
   it('belongs to one version of one appliance', async () => {
     const directory = join(root, 'owned');
     const owner = { appliance: 'debian', version: '1' };

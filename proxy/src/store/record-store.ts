@@ -1,6 +1,7 @@
 import { statfs } from 'node:fs/promises';
 import { constants } from 'node:os';
 import { open, type RootDatabase } from 'lmdb';
+import { FactLog } from './fact-log.ts';
 
 /** With less than this free, a failed commit is taken for a full disk. */
 const FULL_DISK_BYTES = 256 * 1024;
@@ -54,8 +55,12 @@ class Transaction {
   }
 }
 
-/** Between attempts to write what a full disk did not take. */
-const RETRY_MS = 1_000;
+/** How long facts wait for a transaction that takes them along, and for another when it failed. */
+const FACTS_MS = 1_000;
+/** So many facts have a transaction of their own. */
+const MAX_LOGGED = 2_000;
+/** From which generation on files of facts count. */
+const GENERATION_KEY = 'mfacts';
 
 /**
  * The records of a shadow (row/records.ts) and of its path table (failover/path-table.ts) in one lmdb
@@ -69,8 +74,9 @@ const RETRY_MS = 1_000;
  *   is on its way to the disk makes up the next one, so an fsync is shared by all who wait for one. A
  *   transaction that fails takes everything staged after it along, which was decided on its grounds:
  *   all who wait are told, `onLoss` is called once, and the store stands where the disk stands.
- * - Facts (`keep`) are true whatever fails. They are in memory until a transaction has them, and each
- *   transaction tries.
+ * - Facts (`keep`) are true whatever fails, and cost no fsync. They are in memory and in a file that is
+ *   not synced (fact-log.ts) until a transaction has them, and each transaction tries. Once `kept`
+ *   resolves they survive the process; a power cut may take those that no change was staged after.
  */
 export class RecordStore {
   readonly #path: string;
@@ -81,11 +87,19 @@ export class RecordStore {
   #next: Transaction | undefined;
   #current: Transaction | undefined;
   #retry: NodeJS.Timeout | undefined;
+  readonly #log: FactLog;
+  /** Some facts are in memory alone: the disk did not take them. */
+  #isUnlogged = false;
 
   constructor(path: string, onLoss: (error: unknown) => void) {
     this.#path = path;
     this.#db = openDatabase(path);
     this.#onLoss = onLoss;
+    const noted = this.#db.get(Buffer.from(GENERATION_KEY, 'latin1'));
+    const generation = Number(noted?.toString() ?? 0);
+    this.#log = new FactLog(path, generation);
+    for (const [key, value] of this.#log.read(generation)) this.#facts.set(key, value);
+    if (this.#facts.size > 0) this.#begin();
   }
 
   get(key: string): Buffer | undefined {
@@ -106,10 +120,29 @@ export class RecordStore {
   /** Adds records that nothing takes back. */
   keep(facts: ReadonlyMap<string, Buffer>): void {
     for (const [key, value] of facts) this.#facts.set(key, value);
-    this.#begin();
+    try {
+      this.#log.append(facts);
+      if (this.#facts.size >= MAX_LOGGED) this.#begin();
+      else this.#commitFactsLater();
+    } catch {
+      // Full, perhaps: then lmdb may still have room in the pages that it has.
+      this.#isUnlogged = true;
+      this.#begin();
+    }
   }
 
-  /** Resolves when all that is written by now is on stable storage. */
+  /** Resolves when all facts that are kept by now survive the end of this process, however it ends. */
+  async kept(): Promise<void> {
+    if (this.#isUnlogged) await this.durableFacts();
+  }
+
+  /** Resolves when all facts that are kept by now are on stable storage. */
+  async durableFacts(): Promise<void> {
+    if (this.#facts.size > 0) this.#begin();
+    await this.durable();
+  }
+
+  /** Resolves when all changes that are staged by now are on stable storage. */
   async durable(): Promise<void> {
     await (this.#next ?? this.#current)?.durable;
   }
@@ -150,9 +183,10 @@ export class RecordStore {
 
   async close(): Promise<void> {
     try {
-      await this.durable();
+      await this.durableFacts();
     } finally {
       clearTimeout(this.#retry);
+      this.#log.close();
       await this.#db?.close();
     }
   }
@@ -179,7 +213,7 @@ export class RecordStore {
     await previous?.over;
     if (transaction.groundsLost !== undefined) {
       transaction.failed(transaction.groundsLost);
-      this.#retryFacts();
+      this.#commitFactsLater();
       return;
     }
     // Everything decided in this turn of the event loop joins.
@@ -194,7 +228,7 @@ export class RecordStore {
       const reason = await this.#explain(error);
       await this.#abandon();
       transaction.failed(reason);
-      this.#retryFacts();
+      this.#commitFactsLater();
       if (transaction.changes.size > 0) this.#lose(reason);
     } finally {
       this.#current = undefined;
@@ -204,16 +238,28 @@ export class RecordStore {
   async #commit(changes: Writes): Promise<void> {
     const db = this.#db;
     const facts = [...this.#facts];
+    const wasUnlogged = this.#isUnlogged;
+    this.#isUnlogged = false;
+    const generation = this.#log.next();
     // Not transaction(): after one commit that failed, its promises are never settled again.
-    await db?.batch(() => {
-      for (const [key, value] of [...facts, ...changes]) {
-        const binaryKey = Buffer.from(key, 'latin1');
-        // Their promises are the batch's own.
-        if (value === undefined) void db.remove(binaryKey);
-        else void db.put(binaryKey, value);
-      }
-    });
+    try {
+      await db?.batch(() => {
+        for (const [key, value] of [...facts, ...changes]) {
+          const binaryKey = Buffer.from(key, 'latin1');
+          // Their promises are the batch's own.
+          if (value === undefined) void db.remove(binaryKey);
+          else void db.put(binaryKey, value);
+        }
+        if (facts.length > 0) {
+          void db.put(Buffer.from(GENERATION_KEY, 'latin1'), Buffer.from(String(generation)));
+        }
+      });
+    } catch (error) {
+      this.#isUnlogged ||= wasUnlogged;
+      throw error;
+    }
     for (const [key, value] of facts) if (this.#facts.get(key) === value) this.#facts.delete(key);
+    if (facts.length > 0) this.#log.forget(generation);
   }
 
   /** A database that could not write its meta page can only be closed. */
@@ -240,12 +286,12 @@ export class RecordStore {
     this.#onLoss(reason);
   }
 
-  #retryFacts(): void {
+  #commitFactsLater(): void {
     if (this.#facts.size === 0) return;
     this.#retry ??= setTimeout(() => {
       this.#retry = undefined;
       this.#begin();
-    }, RETRY_MS).unref();
+    }, FACTS_MS).unref();
   }
 
   /** lmdb tells a full disk as EIO, and the reason of a failed commit as a promise of its own. */
