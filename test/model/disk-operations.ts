@@ -88,7 +88,7 @@ export class DiskOperations {
   }
 
   perform(operation: Operation, caller: Caller): DiskOutcome {
-    while (performance.now() - this.#lastChange < TICK_MS);
+    sleep(this.#lastChange + TICK_MS - performance.now());
     try {
       for (const object of objectsOf(operation)) {
         if (this.#tree.isGone(object)) throw refusal('STALE');
@@ -347,6 +347,11 @@ export class DiskOperations {
     as(caller, () => ftruncateSync(file, size));
     closeSync(file);
   }
+}
+
+/** Time passes for the whole process, as it does in a system call. */
+function sleep(ms: number): void {
+  if (ms > 0) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
 }
 
 function objectsOf(operation: Operation): number[] {

@@ -1,5 +1,5 @@
 /**
- * `pnpm model [--seed S] [--runs N] [--path P]`: random sequences of NFS operations on the overlay,
+ * `pnpm model [--seed S] [--runs N] [--seconds N] [--path P]`: random sequences of NFS operations on the overlay,
  * over the whole stack, and on a directory of the local disk, compared after each step; restarts,
  * kills and lost connections in between. A difference is shrunk to the shortest story that shows it,
  * and told in words. The last line is JSON; exit status 1 when there was a difference.
@@ -28,6 +28,7 @@ const { values } = parseArgs({
   options: {
     seed: { type: 'string' },
     runs: { type: 'string', default: String(DEFAULT_RUNS) },
+    seconds: { type: 'string' },
     path: { type: 'string' },
   },
 });
@@ -37,7 +38,8 @@ if (geteuid?.() !== 0) {
 }
 const seed = wholeNumber(values.seed ?? String(randomInt(2 ** 29)), '--seed');
 const numRuns = wholeNumber(values.runs, '--runs');
-const path = values.path;
+const { path } = values;
+const seconds = values.seconds === undefined ? undefined : wholeNumber(values.seconds, '--seconds');
 
 const counts = noCounts();
 /** The last operation and what is different after it. */
@@ -59,7 +61,12 @@ const details = await withBench((bench) =>
         throw error;
       });
     }),
-    { seed, numRuns, ...(path !== undefined && { path, endOnFailure: true }) },
+    {
+      seed,
+      numRuns,
+      ...(seconds !== undefined && { interruptAfterTimeLimit: seconds * 1000 }),
+      ...(path !== undefined && { path, endOnFailure: true }),
+    },
   ),
 );
 if (details.failed) {

@@ -73,15 +73,16 @@ async function entriesOf(
   const entries = new Map<string, Filehandle>();
   await Promise.all(
     listed.map(async ({ name, fileid, nameHandle, nameAttributes }) => {
-      const found = ok(await service.lookup({ what: { dir, name } }, ctx));
-      const object = Buffer.from(found.object);
-      assert.equal(found.objAttributes?.fileid, fileid, `fileid of ${name} in the listing`);
-      if (nameHandle !== undefined) assert.deepEqual(Buffer.from(nameHandle), object, name);
-      if (nameAttributes !== undefined) assert.deepEqual(nameAttributes, found.objAttributes);
-      if (name === '.') assert.equal(fileid, attributes.fileid);
+      if (name === '.') assert.equal(fileid, attributes.fileid, "fileid of '.'");
       if (name === '.' || name === '..') return;
       assert.ok(!entries.has(name), `${name} is listed twice`);
-      entries.set(name, object);
+      entries.set(name, Buffer.from(nameHandle ?? []));
+      if (nameAttributes !== undefined) assert.equal(nameAttributes.fileid, fileid, name);
+      // What READDIRPLUS has told is not asked again: pages of plain READDIR come at other steps.
+      if (nameHandle !== undefined) return;
+      const found = ok(await service.lookup({ what: { dir, name } }, ctx));
+      assert.equal(found.objAttributes?.fileid, fileid, `fileid of ${name} in the listing`);
+      entries.set(name, Buffer.from(found.object));
     }),
   );
   return entries;
