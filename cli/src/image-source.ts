@@ -6,27 +6,33 @@ import { createGunzip } from 'node:zlib';
 import {
   buildFileImage,
   buildImage,
+  buildOciImage,
   type BuildOptions,
   type BuiltImage,
   buildTarImage,
+  isOciLayout,
 } from '@rowfs/image';
 import { CliError, lineOf } from './errors.ts';
 
-/** What an image is built of: a directory, a tar archive by its name, or any other file as it is. */
-export type ImageSource = 'directory' | 'tar' | 'file';
+/** What an image is built of: a directory, an OCI image layout, a tar archive by its name, or any other
+ * file as it is. */
+export type ImageSource = 'directory' | 'oci' | 'tar' | 'file';
 
 /** @throws CliError NO_SUCH_FILE */
 export async function sourceKind(path: string): Promise<ImageSource> {
   const stats = await stat(path).catch((error: unknown) => {
     throw new CliError('NO_SUCH_FILE', `cannot read ${path}: ${lineOf(error)}`, { cause: error });
   });
-  if (stats.isDirectory()) return 'directory';
+  if (stats.isDirectory()) return (await isOciLayout(path)) ? 'oci' : 'directory';
   return /\.(?:tar|tar\.gz|tgz)$/.test(path) ? 'tar' : 'file';
 }
 
 type Built = Omit<BuiltImage, 'statCache'> & {
   readonly statCache: BuiltImage['statCache'] | undefined;
 };
+
+/** Archives are always read whole. */
+const NOT_INCREMENTAL = { statCache: undefined, reused: { files: 0, bytes: 0 } };
 
 /**
  * Builds the image of whatever `path` is.
@@ -45,14 +51,15 @@ export async function buildFrom(
       return buildImage(path, options);
     case 'file':
       return buildFileImage(path, name, options);
+    case 'oci':
+      return { ...(await buildOciImage(path, options)), ...NOT_INCREMENTAL };
     case 'tar': {
       const file = createReadStream(path);
       // The last stream's consumer hears of what went wrong in any.
       const archive = /\.(?:gz|tgz)$/.test(path)
         ? pipeline(file, createGunzip(), () => undefined)
         : file;
-      const built = await buildTarImage(archive, options);
-      return { ...built, statCache: undefined, reused: { files: 0, bytes: 0 } };
+      return { ...(await buildTarImage(archive, options)), ...NOT_INCREMENTAL };
     }
   }
 }

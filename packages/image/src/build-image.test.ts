@@ -15,13 +15,16 @@ import {
   writeFile,
 } from 'node:fs/promises';
 import { createServer } from 'node:net';
+import { Readable } from 'node:stream';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, it } from 'node:test';
+import fc from 'fast-check';
 import { buildFileImage, buildImage, buildTarImage } from './build-image.ts';
 import { diffImages, type ImageDiff } from './diff-images.ts';
 import { digestOf, verifyBlock } from './digest.ts';
+import { ImageError } from './error.ts';
 import { FileType } from './format.ts';
 import { hashFiles } from './hash-files.ts';
 import type { Image } from './image.ts';
@@ -210,6 +213,24 @@ describe('buildImage', () => {
     await assert.rejects(buildTarImage(createReadStream(join(base, 'none.tar'))), {
       code: 'UNREADABLE',
     });
+  });
+
+  it('takes a damaged archive, or says in its own words what is wrong', async () => {
+    const archive = execFileSync('tar', ['--format=pax', '-cf', '-', '-C', tree, '.']);
+    const change = fc.record({
+      at: fc.nat({ max: archive.length - 1 }),
+      value: fc.nat({ max: 255 }),
+    });
+    await fc.assert(
+      fc.asyncProperty(fc.array(change, { minLength: 1, maxLength: 4 }), async (changes) => {
+        const damaged = Buffer.from(archive);
+        for (const { at, value } of changes) damaged[at] = value;
+        await buildTarImage(Readable.from([damaged]), { blockSize: BLOCK }).catch(
+          (error: unknown) => assert.ok(error instanceof ImageError, String(error)),
+        );
+      }),
+      { numRuns: 300 },
+    );
   });
 
   it('records extended attributes of the tree, and not those of the machine', async (t) => {

@@ -11,8 +11,10 @@ import {
   type ScannedTree,
   scanFile,
 } from './scan-directory.ts';
-import { scanTar } from './scan-tar.ts';
+import { ociLayers, openLayer } from './oci-layout.ts';
 import { StatCache } from './stat-cache.ts';
+import { unpackTar, type UnpackOptions } from './unpack-tar.ts';
+import { UnpackedTree } from './unpacked-tree.ts';
 import type { FileContent, TreeInode } from './tree.ts';
 
 export interface BuildOptions {
@@ -61,6 +63,8 @@ export async function buildFileImage(
   return build(scanFile(file, name), began, options);
 }
 
+type UnpackingOptions = Omit<BuildOptions, 'previous'>;
+
 /**
  * Makes the image of the tree that a tar archive would unpack to.
  *
@@ -69,15 +73,47 @@ export async function buildFileImage(
  */
 export async function buildTarImage(
   archive: Readable,
-  { blockSize = DEFAULT_BLOCK_SIZE, signal, onProgress }: Omit<BuildOptions, 'previous'> = {},
+  options: UnpackingOptions = {},
 ): Promise<Pick<BuiltImage, 'image' | 'read'>> {
+  const tree = new UnpackedTree({ hasWhiteouts: false });
+  const { unpacking, blockSize } = unpackingOf(options);
+  const read = await unpackTar(archive, tree, unpacking);
+  return { image: openImage(encodeImage(tree.root, blockSize).bytes), read };
+}
+
+/**
+ * Makes the image of the root filesystem of a container: the layers of an OCI image layout, each
+ * checked against its digest, one over the other.
+ *
+ * @param directory With the file `oci-layout` in it, and one image for this machine's architecture.
+ * @throws ImageError UNREADABLE, UNSUPPORTED, DIGEST_MISMATCH, ABORTED
+ */
+export async function buildOciImage(
+  directory: string,
+  options: UnpackingOptions = {},
+): Promise<Pick<BuiltImage, 'image' | 'read'>> {
+  const tree = new UnpackedTree({ hasWhiteouts: true });
+  const { unpacking, blockSize } = unpackingOf(options);
+  const read = { files: 0, bytes: 0 };
+  for (const layer of await ociLayers(directory)) {
+    tree.beginLayer();
+    const { files, bytes } = await unpackTar(await openLayer(layer), tree, unpacking);
+    read.files += files;
+    read.bytes += bytes;
+  }
+  return { image: openImage(encodeImage(tree.root, blockSize).bytes), read };
+}
+
+function unpackingOf({ blockSize = DEFAULT_BLOCK_SIZE, signal, onProgress }: UnpackingOptions): {
+  unpacking: UnpackOptions;
+  blockSize: number;
+} {
   let done = 0;
   const onBytes = (bytes: number): void => {
     done += bytes;
     onProgress?.({ done, total: undefined });
   };
-  const { root, files, bytes } = await scanTar(archive, { blockSize, onBytes, signal });
-  return { image: openImage(encodeImage(root, blockSize).bytes), read: { files, bytes } };
+  return { unpacking: { blockSize, signal, onBytes }, blockSize };
 }
 
 async function build(

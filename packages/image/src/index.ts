@@ -9,6 +9,7 @@ export {
   type ImageRun,
   openImage,
 } from './image.ts';
+export { isOciLayout } from './oci-layout.ts';
 export { lookupPath } from './lookup-path.ts';
 export { MANIFEST_PATH, RESERVED_NAME } from './reserved.ts';
 export type { Timestamp, Xattr } from './tree.ts';
@@ -17,6 +18,7 @@ export {
   buildImage,
   type BuildOptions,
   type BuiltImage,
+  buildOciImage,
   buildTarImage,
 } from './build-image.ts';
 export { type ChangedPart, diffImages, type ImageChange, type ImageDiff } from './diff-images.ts';

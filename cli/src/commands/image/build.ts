@@ -19,8 +19,13 @@ interface BuildCommandOptions {
 export function addImageBuildCommand(image: Command): void {
   image
     .command('build')
-    .description('make the manifest of a directory, a disk image or a tar archive')
-    .argument('<source>', 'a directory; a .tar, .tar.gz or .tgz archive; or any other file')
+    .description(
+      'make the manifest of a directory, a disk image, a tar archive or an OCI image layout',
+    )
+    .argument(
+      '<source>',
+      'a directory, an OCI image layout; a .tar, .tar.gz or .tgz archive; or any other file',
+    )
     .option(
       '-o, --output <file>',
       `where the manifest goes (default: ${MANIFEST_PATH} in the directory)`,
@@ -40,7 +45,7 @@ Examples:
   $ rowfs image build /srv/debian-12.5
   $ rowfs image build /srv/debian-12.5 -o debian.manifest    where the directory may not be written
   $ rowfs image build disk.qcow2 -o disk.manifest            an image with one file, disk.qcow2
-  $ rowfs image build rootfs.tar.gz -o rootfs.manifest`,
+  $ rowfs image build rootfs.tar.gz -o rootfs.manifest       also an OCI image layout's directory`,
     )
     .action(async (source: string, options: BuildCommandOptions, command: Command) => {
       const { output } = commandContext(command);
@@ -51,7 +56,7 @@ Examples:
       if (target === undefined) {
         throw new CliError('NO_OUTPUT', `say with --output where the manifest of ${source} goes`);
       }
-      const previous = await previousOf(options.previous, target, kind === 'tar');
+      const previous = await previousOf(options.previous, target, kind === 'tar' || kind === 'oci');
       const interrupted = new AbortController();
       void stopSignal().then(() => interrupted.abort());
       const bar = progressBar('reading', !command.opts<CommonOptions>().json);
@@ -102,9 +107,9 @@ Examples:
 async function previousOf(
   named: string | undefined,
   target: string,
-  isTar: boolean,
+  isArchive: boolean,
 ): ReturnType<typeof readPrevious> {
-  if (isTar) {
+  if (isArchive) {
     if (named === undefined) return undefined;
     throw new CliError('NO_PREVIOUS', 'an archive is always read whole: leave --previous away');
   }
