@@ -35,8 +35,10 @@ export function plusOf(tree: Decision, { object }: MergedEntry): Plus {
   if (merged === undefined) return NOTHING;
   // A page of names must not cost a round trip for each: clients ask for what they miss.
   const attributes =
-    merged.node === undefined ? tree.facts.attributesAtHand(object.text) : tree.attributes(merged);
-  return { attributes, handle: tree.handleOf(merged) };
+    merged.node === undefined
+      ? (object.attributes ?? tree.facts.attributesAtHand(object.text))
+      : tree.attributes(merged);
+  return { attributes, handle: object.virtual };
 }
 
 /** Names that share a cookie, nearly always one: a page ends after all of them or before. */
@@ -62,7 +64,7 @@ export function* groupsAfter(
     return;
   }
   const upper = new Ahead<RecordedName>(tree.entriesFrom(directory, start));
-  const lower = new Ahead<LowerEntry>(lowerFrom(tree, directory, start));
+  const lower = new Ahead<LowerEntry>(lowerFrom(tree, directory, start)[Symbol.iterator]());
   for (;;) {
     const position = nearer(upper.next, lower.next);
     if (position === undefined) return;
@@ -104,12 +106,8 @@ function fromUpper(tree: Decision, { name, id }: RecordedName): MergedEntry | un
   return { name, fileid: node.fileid, object: objectOf(node) };
 }
 
-function* lowerFrom(
-  tree: Decision,
-  directory: MergedObject,
-  start: Position,
-): Generator<LowerEntry, void> {
-  if (directory.lower !== undefined) yield* tree.facts.listing(directory.lower).from(start);
+function lowerFrom(tree: Decision, directory: MergedObject, start: Position): Iterable<LowerEntry> {
+  return directory.lower === undefined ? [] : tree.facts.entriesFrom(directory.lower, start);
 }
 
 function nearer(

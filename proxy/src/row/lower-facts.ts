@@ -11,8 +11,14 @@ import {
 import type { Credential } from '@rowfs/oncrpc';
 import { LRUCache } from 'lru-cache';
 import { AttributeCache } from '../compact/attribute-cache.ts';
+import type { Position } from '../shadow/cookies.ts';
 import { latin1 } from '../shadow/records.ts';
-import { LowerListing, type NamedByLower } from './lower-listing.ts';
+import {
+  type ListedObject,
+  type LowerEntry,
+  LowerListing,
+  type NamedByLower,
+} from './lower-listing.ts';
 import { Refusal } from './refusal.ts';
 import type { Shadow } from '../shadow/shadow.ts';
 
@@ -20,6 +26,8 @@ import type { Shadow } from '../shadow/shadow.ts';
 const MAX_ATTRIBUTES = 131_072;
 const MAX_NAMES = 16_384;
 const MAX_LISTED_ENTRIES = 262_144;
+/** Entries ready for pages: making one takes longer than all else that a page does with it. */
+const MAX_READY_ENTRIES = 8_192;
 
 /** A directory's own handle and a name in it, as one key. */
 function nameKey(directory: Filehandle, name: Filename): string {
@@ -36,7 +44,7 @@ const ABSENT = Symbol('absent');
 export class LowerFacts {
   readonly #lower: Nfs3Service;
   readonly #credential: Credential;
-  readonly #shadow: Pick<Shadow, 'fsid' | 'nameHash'>;
+  readonly #shadow: Pick<Shadow, 'fsid' | 'handles' | 'nameHash'>;
   readonly #attributes = new AttributeCache<string>(MAX_ATTRIBUTES);
   readonly #names = new LRUCache<string, Filehandle | typeof ABSENT>({ max: MAX_NAMES });
   readonly #listingsUnderWay = new Map<string, Promise<LowerListing>>();
@@ -44,12 +52,17 @@ export class LowerFacts {
     maxSize: MAX_LISTED_ENTRIES,
     sizeCalculation: ({ names }) => names.length + 1,
   });
+  /** The listings that were used last, entry by entry, of directories that are not too large. */
+  readonly #ready = new LRUCache<LowerListing, readonly LowerEntry[]>({
+    maxSize: MAX_READY_ENTRIES,
+    sizeCalculation: (entries) => entries.length + 1,
+  });
 
   /** @param credential as whom the lower is read, whoever asks: permissions are checked here. */
   constructor(
     lower: Nfs3Service,
     credential: Credential,
-    shadow: Pick<Shadow, 'fsid' | 'nameHash'>,
+    shadow: Pick<Shadow, 'fsid' | 'handles' | 'nameHash'>,
   ) {
     this.#lower = lower;
     this.#credential = credential;
@@ -86,6 +99,25 @@ export class LowerFacts {
 
   knownListing(key: string): LowerListing | undefined {
     return this.#listings.get(key);
+  }
+
+  /** The entries of a listing from a position on. */
+  entriesFrom(listing: LowerListing, start: Position): Iterable<LowerEntry> {
+    const index = listing.indexOf(start);
+    const describe = (lower: Filehandle): ListedObject => this.#describe(lower);
+    if (listing.names.length >= MAX_READY_ENTRIES) return listing.entries(index, describe);
+    let ready = this.#ready.get(listing);
+    if (ready === undefined) {
+      ready = [...listing.entries(0, describe)];
+      this.#ready.set(listing, ready);
+    }
+    return index === 0 ? ready : ready.slice(index);
+  }
+
+  #describe(lower: Filehandle): ListedObject {
+    const text = latin1(lower);
+    const virtual = this.#shadow.handles.ofLower(lower);
+    return { lower, text, virtual, attributes: this.#attributes.get(text) };
   }
 
   async fetchAttributes(handle: Filehandle, ctx: Nfs3Context): Promise<Fattr3> {
@@ -195,6 +227,11 @@ export class FactsInHand {
     throw new MissingFact('name', async () => {
       this.#names.set(key, await this.#facts.fetchName(directory, name, this.#ctx));
     });
+  }
+
+  /** The entries of a directory of the lower from a position on, sorted by position. */
+  entriesFrom(directory: Filehandle, start: Position): Iterable<LowerEntry> {
+    return this.#facts.entriesFrom(this.listing(directory), start);
   }
 
   listing(directory: Filehandle): LowerListing {

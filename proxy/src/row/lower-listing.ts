@@ -1,4 +1,4 @@
-import type { Filehandle, Filename } from '@rowfs/nfs3';
+import type { Fattr3, Filehandle, Filename } from '@rowfs/nfs3';
 import { comparePositions, cookieOf, type Position } from '../shadow/cookies.ts';
 
 /** One name of a directory of the lower, as it was listed. */
@@ -25,7 +25,14 @@ export interface ListedObject {
   readonly lower: Filehandle;
   /** `lower` as latin1 text. */
   readonly text: string;
+  /** The handle that clients get, as long as the lower knows the object. */
+  readonly virtual: Filehandle;
+  /** The lower's, when they were known as the entry was made. */
+  readonly attributes: Fattr3 | undefined;
 }
+
+/** Makes what a page needs of an object of the lower. */
+export type DescribeListed = (lower: Filehandle) => ListedObject;
 
 /**
  * A whole directory of the lower in columns, sorted by position: 100,000 names of 12 bytes take 9 MB,
@@ -58,9 +65,9 @@ export class LowerListing {
     return this.#names;
   }
 
-  /** The entries from a position on. */
-  *from(start: Position): Generator<LowerEntry, void> {
-    for (let i = this.#indexOf(start); i < this.#names.length; i += 1) {
+  /** The entries from the one at `index` on. */
+  *entries(index: number, describe: DescribeListed): Generator<LowerEntry, void> {
+    for (let i = index; i < this.#names.length; i += 1) {
       const position = { high: this.#high[i] ?? 0, low: this.#low[i] ?? 0 };
       const begin = this.#handleStarts[i] ?? 0;
       const end = this.#handleStarts[i + 1] ?? begin;
@@ -69,19 +76,13 @@ export class LowerListing {
         position,
         cookie: cookieOf(position),
         fileid: this.#fileids[i] ?? 0n,
-        object:
-          begin === end
-            ? undefined
-            : {
-                lower: this.#handles.subarray(begin, end),
-                text: this.#handles.toString('latin1', begin, end),
-              },
+        object: begin === end ? undefined : describe(this.#handles.subarray(begin, end)),
       };
     }
   }
 
   /** The first entry that is not before `start`. */
-  #indexOf(start: Position): number {
+  indexOf(start: Position): number {
     let low = 0;
     let high = this.#names.length;
     while (low < high) {
