@@ -1,21 +1,10 @@
 import { FileType, type Image, lookupPath } from '@rowfs/image';
+import { printableName } from '@rowfs/proxy';
 import { CliError } from './errors.ts';
 
 /** A path in an image, for people: bytes that are no UTF-8, and control characters, are escaped. */
 export function printablePath(names: readonly string[]): string {
   return `/${names.map(printableName).join('/')}`;
-}
-
-/** A name or a target, which is bytes as latin1, for people. */
-export function printableName(name: string): string {
-  const bytes = Buffer.from(name, 'latin1');
-  const text = bytes.toString('utf8');
-  const isText = Buffer.from(text, 'utf8').equals(bytes);
-  return (isText ? text : name).replace(isText ? /[\p{Cc}\\]/gu : /[^ -~]|\\/g, (character) =>
-    character === '\\'
-      ? '\\\\'
-      : `\\x${(character.codePointAt(0) ?? 0).toString(16).padStart(2, '0')}`,
-  );
 }
 
 /**

@@ -1,4 +1,5 @@
 import { Ftype3 } from '@rowfs/nfs3';
+import { ROOT_NODE } from '../failover/node-handle.ts';
 import type { NodeName } from '../failover/path-records.ts';
 import { compareTimes } from '../shadow/clock.ts';
 import { BLOCK_BYTES, BLOCKS_PER_CHUNK, hasBit } from '../shadow/presence.ts';
@@ -27,7 +28,7 @@ export type ChangedAttribute = 'mode' | 'uid' | 'gid' | 'mtime';
 
 /** One difference between a machine's tree and its image. */
 export interface Change {
-  /** `/a/b`, one character per byte. Of a removed name: where the image has it. */
+  /** `/a/b`, one character per byte; the root is ''. Of a removed name: where the image has it. */
   readonly path: string;
   readonly kind: ChangeKind;
   /** Of a removed object it is not known. */
@@ -141,7 +142,8 @@ class Changes {
     const had = (inImage === undefined ? undefined : this.#paths.names(inImage)) ?? [];
     const names = this.#entries(node);
     const isAt = (entry: ScannedEntry, name: NodeName): boolean => this.#isSamePlace(entry, name);
-    const kept: string[] = [];
+    // The root has no name, and always keeps it.
+    const kept: string[] = inImage === ROOT_NODE ? [''] : [];
     const lost: NodeName[] = [];
     for (const name of had) {
       if (!isHidden(this.#scan, name.parent, name.name))

@@ -1,7 +1,8 @@
 import { FileType, type Image, readImage } from '@rowfs/image';
+import { printableName } from '@rowfs/proxy';
 import type { Command } from 'commander';
 import { commandContext } from '../../command-context.ts';
-import { fileAt, modeText, printableName, printablePath, typeName } from '../../image-names.ts';
+import { fileAt, modeText, printablePath, typeName } from '../../image-names.ts';
 import { table } from '../../output.ts';
 
 export function addImageLsCommand(image: Command): void {

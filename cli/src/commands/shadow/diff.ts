@@ -36,7 +36,7 @@ Example:
 function changeResult(change: Change): object {
   const { path, kind, type, from, replaces, attributes, contents, bytes } = change;
   return {
-    path: printableName(path),
+    path: path === '' ? '/' : printableName(path),
     kind,
     type: type ?? null,
     from: from === undefined ? null : printableName(from),
