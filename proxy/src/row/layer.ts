@@ -41,10 +41,13 @@ import { writeProcedures } from './write.ts';
  *    what is left over when we are killed in between has no node and is removed at the next opening.
  * 3. A block is whole or not here. A partial write brings the block's other bytes from below first.
  * 4. Truncation is durable before the sparse file is cut, and the sparse file is never read beyond
- *    the file's size: what a crash leaves there is cut at the next opening, so growing shows zeros.
+ *    the file's size: what a crash leaves there is cut at the next opening, what the disk refused to
+ *    cut before the next write, so growing shows zeros.
  * 5. FILE_SYNC and COMMIT answer after fsync of the data and then of the transaction; DATA_SYNC is
  *    given FILE_SYNC. A write verifier lives as long as what it vouches for: there is another one
- *    after each start and after each fsync or transaction that failed.
+ *    after each start and after each fsync or transaction that failed. A transaction that failed
+ *    is gone whole, and so is all that was staged on its grounds.
+ * 6. A shadow is made aside and moved into place when it is whole (../shadow/make-shadow.ts).
  *
  * What is whose: names and attributes of changed objects are records (../shadow/records.ts) in lmdb with group
  * commit (../store/record-store.ts); every operation is a synchronous decision over both trees (decision.ts),
