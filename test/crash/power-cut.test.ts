@@ -60,6 +60,32 @@ test('a power cut undoes what was cut off and removed, but not synced', async (t
   assert.deepEqual(await diskAt(t, 11), { old: 'AFTore', made: 'data' });
 });
 
+test('a directory made aside is there wholly, where it was moved to, or not at all', async (t) => {
+  const log = [
+    /* 0 */ `1 mkdir("${hex('/s/aside')}", 0700) = 0`,
+    /* 1 */ `1 openat(AT_FDCWD${at('')}, "${hex('/s/aside/file')}", O_RDWR|O_CREAT, 0600) = 5${at('aside/file')}`,
+    /* 2 */ `1 pwrite64(5${at('aside/file')}, "${hex('data')}", 4, 0) = 4`,
+    /* 3 */ `1 fdatasync(5${at('aside/file')}) = 0`,
+    /* 4 */ `2 fsync(7${at('aside')}) = 0`,
+    /* 5 */ `1 rename("${hex('/s/aside')}", "${hex('/s/moved')}") = 0`,
+    /* 6 */ `2 fsync(8<${hex('/s')}>) = 0`,
+  ].join('\n');
+  const directory = await mkdtemp(join(tmpdir(), 'rowfs-crash-'));
+  t.after(() => rm(directory, { recursive: true }));
+  const events = readSystemCalls(log, '/s', () => false);
+  const history = new DiskHistory(
+    DiskImage.read(directory, () => false),
+    events,
+  );
+  const pathsAt = (line: number, survivors: 'none' | 'all'): string[] =>
+    [...history.diskAfterCrash(line, survivors, new Random(1)).entries()].map(([path]) => path);
+  assert.deepEqual(pathsAt(5, 'none'), []);
+  assert.deepEqual(pathsAt(5, 'all'), ['aside', 'aside/file']);
+  assert.deepEqual(pathsAt(6, 'none'), []);
+  assert.deepEqual(pathsAt(6, 'all'), ['moved', 'moved/file']);
+  assert.deepEqual(pathsAt(7, 'none'), ['moved', 'moved/file']);
+});
+
 test('what the process told is in the log', () => {
   const events = readSystemCalls(LOG, '/s', () => false);
   const told = events.find((event) => event.kind === 'output');
