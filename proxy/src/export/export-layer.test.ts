@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { createWriteStream, rmSync } from 'node:fs';
+import { createWriteStream } from 'node:fs';
 import { link, mkdir, symlink, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { connectNfs3 } from '@rowfs/nfs3';
@@ -13,7 +13,8 @@ import { staticLocator } from '../locator.ts';
 import { createProxy } from '../proxy.ts';
 import { TestBench, type TestServer } from '../test-support/image-servers.ts';
 import { PathClient } from '../test-support/path-client.ts';
-import { linesOfClient, linesOfDirectory } from '../test-support/tree-lines.ts';
+import { applyLayer } from '../test-support/apply-layer.ts';
+import { linesOfClient } from '../test-support/tree-lines.ts';
 import { exportLayer } from './export-layer.ts';
 
 const LONG = 'n'.repeat(200);
@@ -73,27 +74,7 @@ async function exported(directory: string): Promise<{ tar: string; skipped: stri
   return { tar, skipped };
 }
 
-/** The layer over a copy of the image: whiteouts as the image specification has them, the rest by GNU tar. */
-async function applied(tar: string): Promise<string[]> {
-  const copy = await bench.directory();
-  execFileSync('cp', ['-a', `${image}/.`, copy]);
-  const listing = execFileSync('tar', ['--quoting-style=literal', '-tf', tar], {
-    encoding: 'latin1',
-  });
-  const at = (path: string): Buffer => Buffer.from(`${copy}/${path}`, 'latin1');
-  for (const path of listing.split('\n').filter((each) => each !== '')) {
-    const name = path.slice(path.lastIndexOf('/') + 1);
-    const above = path.includes('/') ? dirname(path) : '.';
-    if (name === '.wh..wh..opq') rmSync(at(above), { recursive: true, force: true });
-    else if (name.startsWith('.wh.'))
-      rmSync(at(`${above}/${name.slice(4)}`), { recursive: true, force: true });
-    else if (!path.endsWith('/')) rmSync(at(path), { recursive: true, force: true });
-  }
-  execFileSync('tar', ['-xpf', tar, '-C', copy, '--same-owner', '--exclude=.wh.*'], {
-    stdio: ['ignore', 'ignore', 'inherit'],
-  });
-  return linesOfDirectory(copy);
-}
+const applied = (tar: string): Promise<string[]> => applyLayer(bench, image, tar);
 
 const asRoot = { skip: process.getuid?.() === 0 ? false : 'needs root to give files away' };
 
