@@ -1,9 +1,20 @@
 /** `rowfs image` as a user runs it, on a tree with everything odd. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { appendFile, chmod, mkdir, open, readFile, rm, writeFile } from 'node:fs/promises';
+import {
+  appendFile,
+  chmod,
+  link,
+  mkdir,
+  open,
+  readFile,
+  rm,
+  symlink,
+  writeFile,
+} from 'node:fs/promises';
 import { join } from 'node:path';
 import test from 'node:test';
+import { requires } from '../support/requirements.ts';
 import { askRowfs, runRowfs } from '../support/rowfs.ts';
 import { makeSampleTree } from '../support/sample-tree.ts';
 import { testScope } from '../support/test-scope.ts';
@@ -133,3 +144,40 @@ test('an image is built, verified, compared and listed', async (t) => {
     }
   });
 });
+
+test(
+  'the image of an OCI image layout is what umoci unpacks',
+  { skip: requires('oci-tools') },
+  async (t) => {
+    const { directory } = await testScope(t);
+    const options = { directory, owner: 'publisher' };
+    const umoci = (...args: string[]): Buffer =>
+      execFileSync('umoci', args, { cwd: directory, stdio: 'pipe' });
+    const root = join(directory, 'bundle', 'rootfs');
+    umoci('init', '--layout', 'layout');
+    umoci('new', '--image', 'layout:v1');
+    umoci('unpack', '--image', 'layout:v1', 'bundle');
+    await mkdir(join(root, 'etc', 'gone', 'deep'), { recursive: true });
+    await writeFile(join(root, 'etc', 'passwd'), 'root');
+    await writeFile(join(root, 'etc', 'gone', 'deep', 'file'), 'gone');
+    await writeFile(join(root, 'etc', 'hosts'), 'gone');
+    umoci('repack', '--refresh-bundle', '--image', 'layout:v1', 'bundle');
+    await rm(join(root, 'etc', 'gone'), { recursive: true });
+    await rm(join(root, 'etc', 'hosts'));
+    await appendFile(join(root, 'etc', 'passwd'), ', daemon');
+    await link(join(root, 'etc', 'passwd'), join(root, 'etc', 'passwd-'));
+    await symlink('passwd', join(root, 'etc', 'caf\u00e9'));
+    await chmod(join(root, 'etc', 'passwd'), 0o4640);
+    umoci('repack', '--image', 'layout:v1', 'bundle');
+    umoci('unpack', '--image', 'layout:v1', 'again');
+
+    const manifest = join(directory, 'oci.manifest');
+    await askRowfs(['image', 'build', join(directory, 'layout'), '-o', manifest], options);
+    const unpacked = join(directory, 'again', 'rootfs');
+    const { same } = await askRowfs<{ same: boolean }>(
+      ['image', 'verify', manifest, unpacked],
+      options,
+    );
+    assert.equal(same, true);
+  },
+);
