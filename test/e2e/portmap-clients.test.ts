@@ -105,20 +105,19 @@ test(
       const boot = join(directory, 'boot');
       await copyFile(kernel.kernel, join(boot, 'vmlinuz'));
       await copyFile(kernel.initrd, join(boot, 'initrd'));
-      const script = [
-        '#!ipxe',
-        `kernel vmlinuz initrd=initrd ${KERNEL_COMMAND_LINE}`,
-        'initrd initrd',
-        'boot',
-      ];
-      await writeFile(join(boot, 'boot.ipxe'), `${script.join('\n')}\n`);
+      const kernelLine = `kernel vmlinuz initrd=initrd ${KERNEL_COMMAND_LINE}`;
+      await writeFile(
+        join(boot, 'boot.ipxe'),
+        `#!ipxe\n:kernel\n${kernelLine} || goto kernel\n:initrd\ninitrd initrd || goto initrd\nboot\n`,
+      );
     });
     const guest = scope.own(
       await bootGuest({
         image: kernel,
         directory: scope.directory,
         enter,
-        netboot: `nfs://${HOST_SEEN_BY_GUEST}/boot/boot.ipxe`,
+        // iPXE gives up when MNT is answered before its second GETPORT: it is to try again.
+        netboot: `#!ipxe\n:again\nchain nfs://${HOST_SEEN_BY_GUEST}/boot/boot.ipxe || goto again\n`,
       }),
     );
 

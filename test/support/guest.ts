@@ -4,7 +4,7 @@
  */
 import { once } from 'node:events';
 import { createServer, type Server, type Socket } from 'node:net';
-import { rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { GuestImage } from './guest-image.ts';
 import type { NfsServerAddress } from './nfs-server-address.ts';
@@ -21,7 +21,7 @@ export type GuestOptions = {
   readonly disks?: readonly string[];
   /** What goes before the command, as to run it in another namespace. */
   readonly enter?: readonly string[];
-  /** A URL that iPXE boots from the network card, instead of the image's kernel being given. */
+  /** The iPXE script that the network card boots by TFTP, instead of the image's kernel being given. */
   readonly netboot?: string;
 };
 
@@ -88,7 +88,7 @@ async function bootOnce(options: GuestOptions, attempt: number): Promise<Guest> 
       ...['-nodefaults', '-no-user-config', '-display', 'none', '-no-reboot'],
       ...['-machine', 'pc,graphics=off', '-accel', 'tcg,thread=multi', '-cpu', 'qemu64'],
       ...['-smp', String(cpus), '-m', String(memoryMiB), '-serial', 'stdio'],
-      ...bootArguments(options),
+      ...(await bootArguments(options)),
       ...['-object', 'rng-random,id=rng0,filename=/dev/urandom'],
       ...['-device', 'virtio-rng-pci,rng=rng0', '-device', 'virtio-serial-pci'],
       ...['-chardev', `socket,id=steps,path=${socketPath}`],
@@ -107,10 +107,13 @@ async function bootOnce(options: GuestOptions, attempt: number): Promise<Guest> 
   }
 }
 
-function bootArguments({ image, netboot }: GuestOptions): string[] {
+async function bootArguments({ image, directory, netboot }: GuestOptions): Promise<string[]> {
   const card = 'virtio-net-pci,netdev=net0';
   if (netboot !== undefined) {
-    return ['-netdev', `user,id=net0,bootfile=${netboot}`, '-device', card, '-boot', 'n'];
+    const tftp = await mkdtemp(join(directory, 'tftp-'));
+    await writeFile(join(tftp, 'boot.ipxe'), netboot);
+    const network = `user,id=net0,tftp=${tftp},bootfile=/boot.ipxe`;
+    return ['-netdev', network, '-device', card, '-boot', 'n'];
   }
   return [
     // No option ROM: the kernel is given, nothing boots from the network card.
