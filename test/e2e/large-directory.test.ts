@@ -36,17 +36,19 @@ interface LargeDirectory {
 
 async function largeDirectory(t: TestContext): Promise<LargeDirectory> {
   const root = await mkdtemp(join(tmpdir(), 'rowfs-large-'));
-  t.after(() => rm(root, { recursive: true }));
   const image = join(root, 'image');
   mkdirSync(join(image, 'large'), { recursive: true });
   for (let i = 0; i < ENTRIES; i += 1) writeFileSync(join(image, 'large', nameOf(i)), '');
   const server = await createLocalDirectory({ root: image, access: 'read-only' });
-  t.after(() => server.close());
   const calls = statistics();
   const listener = await listenNfs3({ service: stack(server, calls.layer) });
-  t.after(() => listener.close());
   const tree = await ProxiedTree.open(listener.port, root, {});
-  t.after(() => tree.close());
+  t.after(async () => {
+    await tree.close();
+    await listener.close();
+    await server.close();
+    await rm(root, { recursive: true });
+  });
   const client = new Client(tree.client, tree.root);
   const dir = await client.walk('large');
   return {

@@ -51,11 +51,13 @@ function endOf(error: unknown): string {
 
 let shrinksLeft = MAX_SHRINKS;
 let hasFailed = false;
-const details = await withBench((bench) =>
-  fc.check(
+let running = Promise.resolve();
+const details = await withBench(async (bench) => {
+  const checked = await fc.check(
     fc.asyncProperty(randomSequences(MAX_STEPS), async (sequence) => {
       if (hasFailed && shrinksLeft-- <= 0) return;
-      await runSequence(bench, sequence, counts).catch((error: unknown) => {
+      running = runSequence(bench, sequence, counts);
+      await running.catch((error: unknown) => {
         if (!hasFailed) process.stderr.write(`${endOf(error)}\nlooking for a shorter story ...\n`);
         hasFailed = true;
         throw error;
@@ -67,8 +69,11 @@ const details = await withBench((bench) =>
       ...(seconds !== undefined && { interruptAfterTimeLimit: seconds * 1000 }),
       ...(path !== undefined && { path, endOnFailure: true }),
     },
-  ),
-);
+  );
+  // When time is up, the sequence that was under way is left behind.
+  await running.catch(() => undefined);
+  return checked;
+});
 if (details.failed) {
   const { errorInstance, counterexamplePath } = details;
   const story = errorInstance instanceof Error ? errorInstance.message : String(errorInstance);

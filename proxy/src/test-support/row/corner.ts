@@ -29,15 +29,17 @@ export class Corner {
     populate: (image: string) => Promise<unknown> = () => Promise.resolve(),
   ): Promise<Corner> {
     const root = await mkdtemp(join(tmpdir(), 'rowfs-corner-'));
-    t.after(() => rm(root, { recursive: true }));
     const image = join(root, 'image');
     await mkdir(image);
     await populate(image);
     const lower = await createLocalDirectory({ root: image, access: 'read-only' });
-    t.after(() => lower.close());
     const directory = join(root, 'shadow');
     const corner = new Corner(lower, directory, await openShadow({ directory, belongsTo: {} }));
-    t.after(() => corner.#shadow.close());
+    t.after(async () => {
+      await corner.#shadow.close();
+      await lower.close();
+      await rm(root, { recursive: true });
+    });
     await corner.#mount();
     return corner;
   }
