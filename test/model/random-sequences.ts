@@ -189,13 +189,19 @@ export function randomSequences(maxLength: number): fc.Arbitrary<RandomSequence>
   return fc
     .record({ steps, quota })
     .map((drawn) =>
-      drawn.quota === undefined ? drawn : { ...drawn, steps: withoutKills(drawn.steps) },
+      drawn.quota === undefined ? drawn : { ...drawn, steps: underQuota(drawn.steps) },
     );
 }
 
-/** What a kill takes may find no room when it is sent again, and that is another matter. */
-function withoutKills(steps: readonly Step[]): Step[] {
-  return steps.filter(
-    (each) => !('disturbance' in each && each.disturbance === 'kill of the proxy'),
-  );
+/**
+ * Without what a quota makes another matter: what a kill takes may find no room when it is sent again;
+ * and a write by others than root takes set-ID bits off before there is room for its data, as on
+ * Linux, where the disk beside has room and is not asked.
+ */
+function underQuota(steps: readonly Step[]): Step[] {
+  return steps
+    .filter((each) => !('disturbance' in each && each.disturbance === 'kill of the proxy'))
+    .map((each) =>
+      'operation' in each && each.operation.type === 'write' ? { ...each, caller: 0 } : each,
+    );
 }
