@@ -6,7 +6,14 @@ import type { SpaceLimits } from '@rowfs/proxy';
 import { type Caller, CALLERS, ROOT } from './callers.ts';
 import { attributeDifferences, differences, timeDifferences } from './comparison.ts';
 import type { DiskOutcome, DiskState, LocalDisk } from './local-disk.ts';
-import { type Disturbance, inWords, type Loss, type Operation, type Step } from './operation.ts';
+import {
+  type Disturbance,
+  inWords,
+  type Loss,
+  type Operation,
+  printable,
+  type Step,
+} from './operation.ts';
 import { type Outcome, Performer } from './perform.ts';
 import { contextOf, ProxiedTree } from './proxied-tree.ts';
 import { type Paging, readBack, type SeenObject } from './read-back.ts';
@@ -346,7 +353,8 @@ class Sequence {
 
   /** A path of the object, or its number when it has none. */
   #nameOf(object: number): string {
-    return pathOf(this.#diskState, object) ?? `object ${object} (removed)`;
+    const path = pathOf(this.#diskState, object);
+    return path === undefined ? `object ${object} (removed)` : printable(path);
   }
 
   #fail(problems: readonly string[]): never {
