@@ -60,8 +60,9 @@ export interface RedirectOnWriteOptions {
 }
 
 /**
- * The layer that redirects writes to `shadow`. The lower is never asked to change anything, and its
- * handles must stay what they are over restarts, in at most 54 bytes.
+ * The layer that redirects writes to `shadow`. The lower is never asked to change anything. Its handles
+ * are what changes are kept by: an object must have one, whichever of its names was looked up, it must
+ * stay what it is over restarts, and it may have 54 bytes at most. Failover's handles are so.
  *
  * Permissions are checked here by mode bits, for the lower does not know of changed ones.
  */
