@@ -23,8 +23,18 @@ import {
 } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import process from 'node:process';
 import { Access3 } from '@rowfs/nfs3';
+import {
+  as,
+  codeOf,
+  EXECUTE,
+  isAllowed,
+  isOwnerOrRoot,
+  isThere,
+  permits,
+  READ,
+  WRITE,
+} from './as-caller.ts';
 import { type Caller, ROOT } from './callers.ts';
 import { type DiskTree, typeOf } from './disk-tree.ts';
 import type { DiskOutcome } from './local-disk.ts';
@@ -33,9 +43,6 @@ import type { Operation, Place, SpecialKind, Wanted } from './operation.ts';
 /** Not among Node's constants: a file without a name, for which a directory must be writable. */
 const O_TMPFILE = 0o20000000 | constants.O_DIRECTORY;
 const NEW_FILE = constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY;
-const READ = 4;
-const WRITE = 2;
-const EXECUTE = 1;
 const S_ISGID = 0o2000;
 /** No driver has these numbers. */
 export const DEVICE = { major: 240, minor: 517 };
@@ -359,58 +366,6 @@ function objectsOf(operation: Operation): number[] {
   if ('where' in operation) objects.push(operation.where.dir);
   if ('to' in operation) objects.push(operation.to.dir);
   return objects;
-}
-
-/** Does something with the caller's user and groups; this process is root's otherwise. */
-function as<T>(caller: Caller, work: () => T): T {
-  if (caller.uid === 0) return work();
-  process.setgroups?.([...caller.gids]);
-  process.setegid?.(caller.gid);
-  process.seteuid?.(caller.uid);
-  try {
-    return work();
-  } finally {
-    process.seteuid?.(0);
-    process.setegid?.(0);
-    process.setgroups?.([]);
-  }
-}
-
-function isAllowed(work: () => void): boolean {
-  try {
-    work();
-    return true;
-  } catch (error) {
-    if (codeOf(error) !== 'EACCES') throw error;
-    return false;
-  }
-}
-
-function isThere(path: Buffer): boolean {
-  try {
-    lstatSync(path);
-    return true;
-  } catch (error) {
-    if (codeOf(error) !== 'ENOENT') throw error;
-    return false;
-  }
-}
-
-function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : '';
-}
-
-function isOwnerOrRoot(stats: BigIntStats, caller: Caller): boolean {
-  return caller.uid === 0 || caller.uid === Number(stats.uid);
-}
-
-/** What the mode bits say, where there is no harmless system call that would. */
-function permits(stats: BigIntStats, caller: Caller, bit: number): boolean {
-  const mode = Number(stats.mode);
-  if (caller.uid === 0) return bit !== EXECUTE || stats.isDirectory() || (mode & 0o111) !== 0;
-  const isInGroup = [caller.gid, ...caller.gids].includes(Number(stats.gid));
-  const shift = caller.uid === Number(stats.uid) ? 6 : isInGroup ? 3 : 0;
-  return ((mode >> shift) & bit) !== 0;
 }
 
 /** @returns what is to be done once it has been moved from `path`. */
