@@ -5,6 +5,7 @@ export const fileSystemNames = ['ext4', 'ganesha', 'proxy'] as const;
 export type FileSystemName = (typeof fileSystemNames)[number];
 
 const DETAIL_BYTES = 1_500;
+const UNMOUNT_TIMEOUT_MS = 600_000;
 
 export type TreeStepOptions = { readonly timeoutMs: number };
 
@@ -27,34 +28,35 @@ export class MountedTree {
     );
   }
 
-  /** Unmounts it, which also says whether all that was written could be written. */
-  async leave(): Promise<void> {
-    await this.#guest.run(
-      `cd / && umount '${this.#mountpoint}'/* 2>/dev/null; umount '${this.#mountpoint}'`,
-      {
-        timeoutMs: 300_000,
-      },
-    );
+  /** Unmounts it: all that was written must be where it is kept then. */
+  async leave(): Promise<Check> {
+    const script = `umount '${this.#mountpoint}/proc' '${this.#mountpoint}/dev' '${this.#mountpoint}'`;
+    return this.#asCheck('unmount', await this.#tryRun(script, UNMOUNT_TIMEOUT_MS));
   }
 
-  /** Runs a shell script in the chroot, as root. */
+  /** Runs a shell script in the chroot, as root. As with timeout(1), 124 is the status of one that takes too long. */
   async run(script: string, { timeoutMs }: TreeStepOptions): Promise<StepResult> {
     const quoted = script.replaceAll("'", String.raw`'\''`);
-    return this.#guest.tryRun(`exec chroot '${this.#mountpoint}' /bin/sh -c '${quoted}'`, {
-      timeoutMs,
-    });
+    return this.#tryRun(`exec chroot '${this.#mountpoint}' /bin/sh -c '${quoted}'`, timeoutMs);
   }
 
   /** Runs a script of which nothing is asked but that it ends with status 0. */
   async check(name: string, script: string, options: TreeStepOptions): Promise<Check> {
+    return this.#asCheck(name, await this.run(script, options));
+  }
+
+  #asCheck(name: string, { status, stdout, stderr }: StepResult): Check {
+    const passed = status === 0;
+    const output = utf8(`${stdout}${stderr}`).slice(-DETAIL_BYTES);
+    return { name, passed, detail: passed ? '' : `status ${status}: ${output}` };
+  }
+
+  async #tryRun(script: string, timeoutMs: number): Promise<StepResult> {
     try {
-      const { status, stdout, stderr } = await this.run(script, options);
-      const passed = status === 0;
-      const output = utf8(`${stdout}${stderr}`).slice(-DETAIL_BYTES);
-      return { name, passed, detail: passed ? '' : `status ${status}: ${output}` };
+      return await this.#guest.tryRun(script, { timeoutMs });
     } catch (error) {
       if (!(error instanceof GuestError) || error.code !== 'GUEST_TIMEOUT') throw error;
-      return { name, passed: false, detail: `not done after ${options.timeoutMs} ms` };
+      return { status: 124, stdout: '', stderr: `not done after ${timeoutMs} ms` };
     }
   }
 

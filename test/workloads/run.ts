@@ -7,7 +7,7 @@ import { countChecks, type WorkloadResult } from './comparison.ts';
 import { debianTree } from './debian/tree.ts';
 import type { FileSystemName, MountedTree } from './mounted-tree.ts';
 import { mountFileSystems } from './three-file-systems.ts';
-import type { RunOptions, Workload } from './workload.ts';
+import type { Check, RunOptions, Workload } from './workload.ts';
 
 /** Runs each workload on one file system after the other, so that a busy machine is busy for all of them. */
 export async function runOnEach(
@@ -24,20 +24,17 @@ export async function runOnEach(
     for (const workload of workloads) await workload.prepare(imageTree, options);
     const trees = await mountFileSystems(imageTree, on, scope);
     const results: WorkloadResult[] = [];
+    const note = (result: WorkloadResult): void => {
+      log(summaryOf(result));
+      results.push(result);
+    };
     for (const workload of workloads) {
       for (const tree of trees) {
-        const result = await runOn(tree, workload, options);
-        const { passed, failed } = countChecks(result.checks);
-        log(
-          `${workload.name} on ${tree.fileSystem}: ${passed} passed, ${failed} failed, ${result.seconds.toFixed(1)} s`,
-        );
-        for (const { name, detail } of result.checks.filter((check) => !check.passed)) {
-          log(`  failed: ${name}: ${detail.trimEnd()}`);
-        }
-        results.push(result);
+        await tree.dropCaches();
+        note(await timed(workload.name, tree, () => workload.run(tree, options)));
       }
     }
-    for (const tree of trees) await tree.leave();
+    for (const tree of trees) note(await timed('unmount', tree, async () => [await tree.leave()]));
     finished = true;
     return results;
   } finally {
@@ -45,14 +42,20 @@ export async function runOnEach(
   }
 }
 
-async function runOn(
-  tree: MountedTree,
-  workload: Workload,
-  options: RunOptions,
+async function timed(
+  workload: string,
+  { fileSystem }: MountedTree,
+  run: () => Promise<readonly Check[]>,
 ): Promise<WorkloadResult> {
-  await tree.dropCaches();
   const started = performance.now();
-  const checks = await workload.run(tree, options);
-  const seconds = (performance.now() - started) / 1000;
-  return { workload: workload.name, fileSystem: tree.fileSystem, checks, seconds };
+  const checks = await run();
+  return { workload, fileSystem, checks, seconds: (performance.now() - started) / 1000 };
+}
+
+function summaryOf({ workload, fileSystem, checks, seconds }: WorkloadResult): string {
+  const { passed, failed } = countChecks(checks);
+  const failures = checks
+    .filter((check) => !check.passed)
+    .map(({ name, detail }) => `\n  failed: ${name}: ${detail.trimEnd()}`);
+  return `${workload} on ${fileSystem}: ${passed} passed, ${failed} failed, ${seconds.toFixed(1)} s${failures.join('')}`;
 }
