@@ -1,4 +1,4 @@
-import { copyFile, mkdir, rename, rm } from 'node:fs/promises';
+import { cp, mkdir, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { Mountstat3, Nfs3Error } from '@rowfs/nfs3';
 import { type Logger, pino } from 'pino';
@@ -138,8 +138,7 @@ async function openOldImage(
   cleanup: Cleanup,
 ): Promise<ReadableTree> {
   const copy = join(aside, 'old-records');
-  await mkdir(copy);
-  await copyFile(join(recordsPath(from), 'data.mdb'), join(copy, 'data.mdb'));
+  await cp(recordsPath(from), copy, { recursive: true });
   const records = new RecordStore(copy, () => undefined);
   cleanup.add(() => records.close());
   const service = await createFailover({

@@ -1,4 +1,4 @@
-import type { Writes } from '../store/record-store.ts';
+import type { Writes } from '../store/journal.ts';
 
 /** What can be wrong with a shadow. */
 export type ProblemCode =

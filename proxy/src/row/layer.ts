@@ -37,7 +37,7 @@ import { writeProcedures } from './write.ts';
  * 1. Data before bit. A block's presence bit is in a transaction only after the block was fsynced in
  *    the sparse file; until then bit, size and times are in memory, and a crash shows the old block.
  * 2. Bit before name, and all of a change at once. Every operation on names and attributes is one
- *    lmdb transaction, answered when it is durable. Contents of a removed node go only after that;
+ *    transaction, answered when it is durable. Contents of a removed node go only after that;
  *    what is left over when we are killed in between has no node and is removed at the next opening.
  * 3. A block is whole or not here. A partial write brings the block's other bytes from below first.
  * 4. Truncation is durable before the sparse file is cut, and the sparse file is never read beyond
@@ -49,8 +49,8 @@ import { writeProcedures } from './write.ts';
  *    is gone whole, and so is all that was staged on its grounds.
  * 6. A shadow is made aside and moved into place when it is whole (../shadow/make-shadow.ts).
  *
- * What is whose: names and attributes of changed objects are records (../shadow/records.ts) in lmdb with group
- * commit (../store/record-store.ts); every operation is a synchronous decision over both trees (decision.ts),
+ * What is whose: names and attributes of changed objects are records (../shadow/records.ts) in lmdb
+ * behind a journal, with group commit (../store/record-store.ts); every operation is a synchronous decision over both trees (decision.ts),
  * which needs no locks; contents are spans of shadow, lower and zeros (contents.ts).
  */
 

@@ -151,6 +151,8 @@ void describe('a shadow with a quota', () => {
 
   it('knows after a restart what it had used', async () => {
     await fill(await mustCreate('file'));
+    // What is in the journal now is in the records then.
+    await reopen(QUOTA);
     const before = await subject.shadow.statistics();
     await reopen(QUOTA);
     const after = await subject.shadow.statistics();
@@ -173,7 +175,8 @@ void describe('a shadow with a quota', () => {
     assert.equal(before.available, before.size - before.used);
     await write(file, 0, 10 * BLOCK);
     const after = await df();
-    assert.equal(after.used - before.used, BigInt(10 * BLOCK));
+    const more = after.used - before.used - BigInt(10 * BLOCK);
+    assert.ok(more >= 0n && more < BLOCK, 'the blocks, and their entry in the journal');
     await fill(file);
     assert.ok((await df()).available < BLOCK);
   });

@@ -11,7 +11,7 @@ import type { Position } from './cookies.ts';
 import { ShadowError } from './shadow-error.ts';
 
 /*
- * Everything the shadow knows besides file contents, as records of one lmdb database. The first byte
+ * Everything the shadow knows besides file contents, as records of one store (../store/record-store.ts). The first byte
  * of a key is the table (capitals are the failover layer's); keys are handled as strings of one
  * character per byte.
  *

@@ -1,7 +1,8 @@
 import { statfs } from 'node:fs/promises';
 import { constants } from 'node:os';
 import { open, type RootDatabase } from 'lmdb';
-import { FactLog } from './fact-log.ts';
+import { GENERATION_KEY, Journal, readJournal, syncJournal, type Writes } from './journal.ts';
+import { journaledFrom, merged } from './merged-range.ts';
 
 /** With less than this free, a failed commit is taken for a full disk. */
 const FULL_DISK_BYTES = 256 * 1024;
@@ -24,9 +25,6 @@ interface PageStatistics {
   readonly treeLeafPageCount: number;
   readonly overflowPages: number;
 }
-
-/** Values by key; undefined for a key that is removed. */
-export type Writes = ReadonlyMap<string, Buffer | undefined>;
 
 /** One transaction, from the first write that joins it to the end of its turn. */
 class Transaction {
@@ -55,51 +53,58 @@ class Transaction {
   }
 }
 
-/** How long facts wait for a transaction that takes them along, and for another when it failed. */
-const FACTS_MS = 1_000;
-/** So many facts have a transaction of their own. */
-const MAX_LOGGED = 2_000;
-/** From which generation on files of facts count. */
-const GENERATION_KEY = 'mfacts';
+/** How long what is journaled waits for the records to take it, and how much of it at most. */
+const CHECKPOINT_MS = 1_000;
+const MAX_JOURNALED = 2_000;
+const MAX_JOURNAL_BYTES = 4 * 1024 * 1024;
 
 /**
- * The records of a shadow (row/records.ts) and of its path table (failover/path-table.ts) in one lmdb
- * environment, with group commit.
+ * The records of a shadow (shadow/records.ts) and of its path table (failover/path-records.ts): one lmdb
+ * environment behind one write-ahead journal, with group commit.
  *
  * What is written is seen by the next `get` at once. Transactions follow each other, and each is whole
  * or not there: whatever is left after a power cut, all that was written before it is left too. That
  * is why both tables are in one store: a change cannot outlive the handles that it was made by.
  *
- * - Changes (`stage`) are on stable storage when `durable` resolves. All staged while one transaction
- *   is on its way to the disk makes up the next one, so an fsync is shared by all who wait for one. A
- *   transaction that fails takes everything staged after it along, which was decided on its grounds:
- *   all who wait are told, `onLoss` is called once, and the store stands where the disk stands.
- * - Facts (`keep`) are true whatever fails, and cost no fsync. They are in memory and in a file that is
- *   not synced (fact-log.ts) until a transaction has them, and each transaction tries. Once `kept`
- *   resolves they survive the process; a power cut may take those that no change was staged after.
+ * - Changes (`stage`) are on stable storage, in the journal, when `durable` resolves. All staged while one
+ *   transaction is on its way to the disk makes up the next one, so an fsync is shared by all who wait
+ *   for one. A transaction that neither the journal nor lmdb takes brings down everything staged after it,
+ *   which was decided on its grounds: all who wait are told, `onLoss` is called once, and the store stands
+ *   where the disk stands.
+ * - Facts (`keep`) are true whatever fails, and cost no fsync. Once `kept` resolves they survive the
+ *   process; a power cut may take those that no change was staged after.
+ * - A checkpoint is one transaction of lmdb with all that is journaled, and begins a new journal.
  */
 export class RecordStore {
   readonly #path: string;
   /** Undefined while it could not be opened again after a failure. */
   #db: RootDatabase<Buffer, Buffer> | undefined;
+  readonly #journal: Journal;
   readonly #onLoss: (error: unknown) => void;
   readonly #facts = new Map<string, Buffer>();
+  /** On stable storage, and not in lmdb yet. */
+  #journaled: Map<string, Buffer | undefined>;
   #next: Transaction | undefined;
   #current: Transaction | undefined;
-  #retry: NodeJS.Timeout | undefined;
-  readonly #log: FactLog;
-  /** Some facts are in memory alone: the disk did not take them. */
+  /** The end of the turn of the last transaction that was begun. */
+  #over: Promise<void> = Promise.resolve();
+  #timer: NodeJS.Timeout | undefined;
+  #isCheckpointDue = false;
+  /** Something failed: what the journal has behind it cannot be read, or lmdb takes nothing. */
+  #isJournalBroken = false;
+  /** Some facts are in memory alone. */
   #isUnlogged = false;
 
   constructor(path: string, onLoss: (error: unknown) => void) {
     this.#path = path;
-    this.#db = openDatabase(path);
     this.#onLoss = onLoss;
-    const noted = this.#db.get(Buffer.from(GENERATION_KEY, 'latin1'));
-    const generation = Number(noted?.toString() ?? 0);
-    this.#log = new FactLog(path, generation);
-    for (const [key, value] of this.#log.read(generation)) this.#facts.set(key, value);
-    if (this.#facts.size > 0) this.#begin();
+    this.#db = openDatabase(path);
+    const generation = generationOf(this.#db);
+    // What is read is shown, and what was shown must not be gone after a power cut.
+    syncJournal(path, generation);
+    this.#journaled = readJournal(path, generation);
+    this.#journal = new Journal(path, generation);
+    if (this.#journaled.size > 0) this.#checkpointLater();
   }
 
   get(key: string): Buffer | undefined {
@@ -108,6 +113,7 @@ export class RecordStore {
     const committing = this.#current?.changes;
     if (committing !== undefined && committing.size > 0 && committing.has(key))
       return committing.get(key);
+    if (this.#journaled.size > 0 && this.#journaled.has(key)) return this.#journaled.get(key);
     return this.#facts.get(key) ?? this.#read((db) => db.get(Buffer.from(key, 'latin1')));
   }
 
@@ -121,14 +127,14 @@ export class RecordStore {
   keep(facts: ReadonlyMap<string, Buffer>): void {
     for (const [key, value] of facts) this.#facts.set(key, value);
     try {
-      this.#log.append(facts);
-      if (this.#facts.size >= MAX_LOGGED) this.#begin();
-      else this.#commitFactsLater();
+      if (this.#isJournalBroken) this.#isUnlogged = true;
+      else this.#journal.append(facts);
     } catch {
       // Full, perhaps: then lmdb may still have room in the pages that it has.
-      this.#isUnlogged = true;
-      this.#begin();
+      this.#isUnlogged = this.#isJournalBroken = true;
     }
+    if (this.#isUnlogged || this.#isJournalFull()) this.#begin();
+    else this.#checkpointLater();
   }
 
   /** Resolves when all facts that are kept by now survive the end of this process, however it ends. */
@@ -148,16 +154,14 @@ export class RecordStore {
   }
 
   /**
-   * The *committed* records with keys from `from` on that begin with `prefix`, in order. What is only
+   * The *durable* records with keys from `from` on that begin with `prefix`, in order. What is only
    * staged is left out: nobody has been answered yet who could miss it.
    */
   *range(from: string, prefix: string): Generator<{ key: Buffer; value: Buffer }> {
     const start = Buffer.from(from, 'latin1');
     const first = Buffer.from(prefix, 'latin1');
-    for (const { key, value } of this.#read((db) => db.getRange({ start }))) {
-      if (first.compare(key, 0, first.length) !== 0) return;
-      yield { key, value };
-    }
+    const inLmdb = this.#read((db) => db.getRange({ start }));
+    yield* merged(inLmdb, first, journaledFrom(this.#journaled, from, prefix));
   }
 
   /** All keys that begin with `prefix`, those of staged records included. */
@@ -174,19 +178,23 @@ export class RecordStore {
     return [...keys];
   }
 
-  /** Bytes of the pages that hold records; what else the file has is free for new ones. */
+  /** Bytes of the pages that hold records, and of the journal; what else lmdb has is free for new ones. */
   bytesUsed(): number {
     const stats = this.#read((db) => db.getStats() as PageStatistics);
     const { treeBranchPageCount, treeLeafPageCount, overflowPages, pageSize } = stats;
-    return (treeBranchPageCount + treeLeafPageCount + overflowPages) * pageSize;
+    const pages = treeBranchPageCount + treeLeafPageCount + overflowPages;
+    return pages * pageSize + this.#journal.bytes;
   }
 
   async close(): Promise<void> {
     try {
       await this.durableFacts();
+      this.#isCheckpointDue = this.#journaled.size + this.#facts.size > 0;
+      if (this.#isCheckpointDue) this.#begin();
+      await this.#over;
     } finally {
-      clearTimeout(this.#retry);
-      this.#log.close();
+      clearTimeout(this.#timer);
+      this.#journal.close();
       await this.#db?.close();
     }
   }
@@ -205,15 +213,15 @@ export class RecordStore {
     if (this.#next !== undefined) return this.#next;
     const transaction = new Transaction();
     this.#next = transaction;
-    transaction.over = this.#run(transaction, this.#current);
+    this.#over = this.#run(transaction, this.#over);
     return transaction;
   }
 
-  async #run(transaction: Transaction, previous: Transaction | undefined): Promise<void> {
-    await previous?.over;
+  async #run(transaction: Transaction, previous: Promise<void>): Promise<void> {
+    await previous;
     if (transaction.groundsLost !== undefined) {
       transaction.failed(transaction.groundsLost);
-      this.#commitFactsLater();
+      this.#checkpointLater();
       return;
     }
     // Everything decided in this turn of the event loop joins.
@@ -221,45 +229,63 @@ export class RecordStore {
     this.#current = transaction;
     this.#next = undefined;
     try {
-      if (this.#db === undefined) this.#reopen();
       await this.#commit(transaction.changes);
+      this.#current = undefined;
       transaction.succeeded();
     } catch (error) {
-      const reason = await this.#explain(error);
-      await this.#abandon();
-      transaction.failed(reason);
-      this.#commitFactsLater();
-      if (transaction.changes.size > 0) this.#lose(reason);
-    } finally {
       this.#current = undefined;
+      const reason = await this.#explain(error);
+      transaction.failed(reason);
+      if (transaction.changes.size > 0) this.#lose(reason);
     }
+    // Whoever waited has been answered; the next transaction waits for this.
+    if (this.#isCheckpointDue || this.#isJournalFull())
+      await this.#checkpoint(new Map()).catch(() => undefined);
+    this.#checkpointLater();
   }
 
+  /** To the journal; what that does not take goes to lmdb at once, which may have room or another disk's luck. */
   async #commit(changes: Writes): Promise<void> {
-    const db = this.#db;
-    const facts = [...this.#facts];
-    const wasUnlogged = this.#isUnlogged;
-    this.#isUnlogged = false;
-    const generation = this.#log.next();
-    // Not transaction(): after one commit that failed, its promises are never settled again.
+    if (this.#isJournalBroken) return this.#checkpoint(changes);
     try {
-      await db?.batch(() => {
-        for (const [key, value] of [...facts, ...changes]) {
+      if (changes.size > 0) this.#journal.append(changes);
+      await this.#journal.sync();
+    } catch {
+      return this.#checkpoint(changes);
+    }
+    for (const [key, value] of changes) this.#journaled.set(key, value);
+  }
+
+  /** Brings all that is journaled, and `changes` with it, to lmdb, and begins a new journal. */
+  async #checkpoint(changes: Writes): Promise<void> {
+    const facts = [...this.#facts];
+    const writes = [...this.#journaled, ...facts, ...changes];
+    const generation = this.#journal.next();
+    this.#isJournalBroken = this.#isUnlogged = this.#isCheckpointDue = false;
+    try {
+      this.#db ??= openDatabase(this.#path);
+      const db = this.#db;
+      // Not transaction(): after one commit that failed, its promises are never settled again.
+      await db.batch(() => {
+        for (const [key, value] of writes) {
           const binaryKey = Buffer.from(key, 'latin1');
           // Their promises are the batch's own.
           if (value === undefined) void db.remove(binaryKey);
           else void db.put(binaryKey, value);
         }
-        if (facts.length > 0) {
-          void db.put(Buffer.from(GENERATION_KEY, 'latin1'), Buffer.from(String(generation)));
-        }
+        void db.put(Buffer.from(GENERATION_KEY, 'latin1'), Buffer.from(String(generation)));
       });
     } catch (error) {
-      this.#isUnlogged ||= wasUnlogged;
-      throw error;
+      const reason = await this.#explain(error);
+      await this.#abandon();
+      // The files of the journal still count, and with them perhaps what was to be thrown away: nothing
+      // is built on it before lmdb has said from which file on they do not.
+      this.#isJournalBroken = this.#isUnlogged = true;
+      throw reason;
     }
+    this.#journaled = new Map();
     for (const [key, value] of facts) if (this.#facts.get(key) === value) this.#facts.delete(key);
-    if (facts.length > 0) this.#log.forget(generation);
+    this.#journal.forget(generation);
   }
 
   /** A database that could not write its meta page can only be closed. */
@@ -268,34 +294,38 @@ export class RecordStore {
     this.#db = undefined;
     await db?.close().catch(() => undefined);
     try {
-      this.#reopen();
+      this.#db = openDatabase(this.#path);
     } catch {
-      // The next transaction tries again, and is told.
+      // The next checkpoint tries again, and is told.
     }
-  }
-
-  #reopen(): void {
-    this.#db = openDatabase(this.#path);
   }
 
   #lose(reason: RecordStoreError): void {
     if (this.#next !== undefined) this.#next.groundsLost = reason;
     this.#next = undefined;
     // What is read from now on is what the disk has.
-    this.#current = undefined;
     this.#onLoss(reason);
   }
 
-  #commitFactsLater(): void {
-    if (this.#facts.size === 0) return;
-    this.#retry ??= setTimeout(() => {
-      this.#retry = undefined;
+  #isJournalFull(): boolean {
+    return (
+      this.#journaled.size + this.#facts.size >= MAX_JOURNALED ||
+      this.#journal.bytes >= MAX_JOURNAL_BYTES
+    );
+  }
+
+  #checkpointLater(): void {
+    if (this.#journaled.size + this.#facts.size === 0) return;
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined;
+      this.#isCheckpointDue = true;
       this.#begin();
-    }, FACTS_MS).unref();
+    }, CHECKPOINT_MS).unref();
   }
 
   /** lmdb tells a full disk as EIO, and the reason of a failed commit as a promise of its own. */
   async #explain(error: unknown): Promise<RecordStoreError> {
+    if (error instanceof RecordStoreError) return error;
     let cause = error;
     if (error instanceof Error && 'commitError' in error) {
       cause = await Promise.resolve(error.commitError).catch((reason: unknown) => reason);
@@ -306,6 +336,10 @@ export class RecordStore {
     const message = `cannot write to ${this.#path}`;
     return new RecordStoreError(isErrno(cause, 'EROFS') ? 'EROFS' : code, message, { cause });
   }
+}
+
+function generationOf(db: RootDatabase<Buffer, Buffer>): number {
+  return Number(db.get(Buffer.from(GENERATION_KEY, 'latin1'))?.toString() ?? 0);
 }
 
 function openDatabase(path: string): RootDatabase<Buffer, Buffer> {

@@ -1,0 +1,43 @@
+/** A record and its key, as lmdb gives them. */
+export interface Entry {
+  readonly key: Buffer;
+  readonly value: Buffer;
+}
+
+/** What was written to keys from `from` on that begin with `prefix`, in the order of the keys. */
+export function journaledFrom(
+  journaled: ReadonlyMap<string, Buffer | undefined>,
+  from: string,
+  prefix: string,
+): [Buffer, Buffer | undefined][] {
+  const found: [Buffer, Buffer | undefined][] = [];
+  for (const [key, value] of journaled)
+    if (key.startsWith(prefix) && key >= from) found.push([Buffer.from(key, 'latin1'), value]);
+  return found.sort(([a], [b]) => a.compare(b));
+}
+
+/** The records of lmdb that begin with `prefix`, with what was journaled in their place, in order. */
+export function* merged(
+  inLmdb: Iterable<Entry>,
+  prefix: Buffer,
+  journaled: readonly [Buffer, Buffer | undefined][],
+): Generator<Entry> {
+  let at = 0;
+  const journaledBefore = function* (end: Buffer | undefined): Generator<Entry> {
+    for (; at < journaled.length; at += 1) {
+      const [key, value] = journaled[at] ?? [];
+      if (key === undefined || (end !== undefined && key.compare(end) >= 0)) return;
+      if (value !== undefined) yield { key, value };
+    }
+  };
+  for (const entry of inLmdb) {
+    if (prefix.compare(entry.key, 0, prefix.length) !== 0) break;
+    yield* journaledBefore(entry.key);
+    const [key, value] = journaled[at] ?? [];
+    if (key?.equals(entry.key) === true) {
+      at += 1;
+      if (value !== undefined) yield { key, value };
+    } else yield entry;
+  }
+  yield* journaledBefore(undefined);
+}
