@@ -53,7 +53,7 @@ const rooms: readonly Room[] = [
   {
     name: '@rowfs/proxy',
     directory: 'proxy',
-    mayImport: ['@rowfs/nfs3', '@rowfs/oncrpc'],
+    mayImport: ['@rowfs/image', '@rowfs/nfs3', '@rowfs/oncrpc'],
     testsMayImport: ['@rowfs/nfs3-conformance'],
     because: 'the proxy works without a registry: it declares what it needs, and the CLI fits it',
   },
