@@ -19,6 +19,7 @@ import type { RecordStore } from '../store/record-store.ts';
 import { DirectoryListing } from './directory-listing.ts';
 import { DirectoryReader } from './directory-reader.ts';
 import { HeldCalls } from './held-calls.ts';
+import { MountedTree } from './mounted-tree.ts';
 import { NameLookup } from './name-lookup.ts';
 import { NodeCalls } from './node-calls.ts';
 import { NodeHandles, ROOT_NODE } from './node-handle.ts';
@@ -72,7 +73,10 @@ export interface Failover extends Nfs3Service {
 
 export async function createFailover(options: FailoverOptions): Promise<Failover> {
   const table = await PathTable.open(options.records, options.logger);
-  const replicas = new ReplicaSet(options);
+  const replicas = new ReplicaSet<MountedTree>({
+    ...options,
+    openTree: ({ service, root, earlier }) => new MountedTree(service, root, earlier),
+  });
   const calls = new HeldCalls(replicas, options.timings.holdMs);
   const service = failoverService(table, calls);
   return {

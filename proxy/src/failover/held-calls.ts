@@ -36,7 +36,7 @@ export function isSuspicious({ status }: { readonly status: number }): boolean {
 const REFUSALS = new Set<string>(['AUTH_ERROR', 'PROC_UNAVAIL', 'GARBAGE_ARGS']);
 
 interface Attempt {
-  readonly replica: Replica;
+  readonly replica: Replica<MountedTree>;
   readonly tree: MountedTree;
   readonly startedAt: number;
 }
@@ -55,11 +55,11 @@ type Settled<T> = Attempt & ({ readonly result: T } | { readonly error: unknown 
  * everywhere does not take all servers down.
  */
 export class HeldCalls {
-  readonly #replicas: ReplicaSet;
+  readonly #replicas: ReplicaSet<MountedTree>;
   readonly #holdMs: number;
   readonly #running = new Set<{ end(): void }>();
 
-  constructor(replicas: ReplicaSet, holdMs: number) {
+  constructor(replicas: ReplicaSet<MountedTree>, holdMs: number) {
     this.#replicas = replicas;
     this.#holdMs = holdMs;
   }
@@ -86,7 +86,7 @@ export class HeldCalls {
 }
 
 class HeldCall<T extends { readonly status: number }> {
-  readonly #replicas: ReplicaSet;
+  readonly #replicas: ReplicaSet<MountedTree>;
   readonly #ask: Ask<T>;
   readonly #ctx: Nfs3Context;
   readonly #isDoubtful: (result: T) => boolean;
@@ -100,7 +100,7 @@ class HeldCall<T extends { readonly status: number }> {
   #wake: () => void = () => undefined;
 
   constructor(
-    replicas: ReplicaSet,
+    replicas: ReplicaSet<MountedTree>,
     ask: Ask<T>,
     ctx: Nfs3Context,
     { isDoubtful = isSuspicious, only }: CallOptions<T>,

@@ -1,12 +1,20 @@
 import type { Logger } from 'pino';
 import { type ImageServer, serverAddress } from '../locator.ts';
 import { FailoverError } from './failover-error.ts';
-import { type OpenServer, Replica, type ReplicaTimings, type ServerStatus } from './replica.ts';
+import {
+  type OpenServer,
+  type OpenTree,
+  Replica,
+  type ReplicaTimings,
+  type ReplicaUser,
+  type ServerStatus,
+} from './replica.ts';
 
-export interface ReplicaSetOptions {
+export interface ReplicaSetOptions<Tree> {
   /** The best first. */
   readonly servers: readonly ImageServer[];
   readonly openServer: OpenServer;
+  readonly openTree: OpenTree<Tree>;
   readonly timings: ReplicaTimings;
   readonly logger: Logger;
   /** Called after each change of a server's state, or of the set. */
@@ -25,23 +33,23 @@ const GRACE_MS = 250;
  * The current one stays until it fails, even when a better one comes back: going back is another
  * round of walks, and a server that came back may go again.
  */
-export class ReplicaSet {
-  readonly #options: ReplicaSetOptions;
+export class ReplicaSet<Tree> {
+  readonly #options: ReplicaSetOptions<Tree>;
   readonly #waiting = new Set<() => void>();
-  #replicas: readonly Replica[] = [];
+  #replicas: readonly Replica<Tree>[] = [];
   /** Those of the replicas that are not listed any more. */
-  #leaving: ReadonlySet<Replica> = new Set();
-  #current: Replica | undefined;
+  #leaving: ReadonlySet<Replica<Tree>> = new Set();
+  #current: Replica<Tree> | undefined;
   #closed = false;
   #dismissed: Promise<unknown> = Promise.resolve();
 
-  constructor(options: ReplicaSetOptions) {
+  constructor(options: ReplicaSetOptions<Tree>) {
     this.#options = options;
     this.setServers(options.servers);
   }
 
   /** The healthy server to call next: the current one, or by rank; `excluded` ones are left out. */
-  choose(isExcluded: (replica: Replica) => boolean): Replica | undefined {
+  choose(isExcluded: (replica: Replica<Tree>) => boolean): Replica<Tree> | undefined {
     const current = this.#current;
     if (current?.tree !== undefined && !isExcluded(current)) return current;
     const chosen = this.#ranked().find((replica) => !isExcluded(replica));
@@ -54,7 +62,7 @@ export class ReplicaSet {
   }
 
   /** All healthy servers. */
-  healthy(): readonly Replica[] {
+  healthy(): readonly Replica<Tree>[] {
     return this.#replicas.filter((replica) => replica.tree !== undefined);
   }
 
@@ -74,17 +82,20 @@ export class ReplicaSet {
    * used until one that is listed is mounted.
    */
   setServers(servers: readonly ImageServer[]): void {
-    const { openServer, timings } = this.#options;
-    const watcher = {
-      changed: (replica: Replica) => this.#replicaChanged(replica),
+    const { openServer, openTree, timings } = this.#options;
+    const user: ReplicaUser<Tree> = {
+      openServer,
+      openTree,
+      timings,
+      changed: (replica) => this.#replicaChanged(replica),
       isAnyoneWaiting: () => this.#waiting.size > 0,
     };
     const known = new Map(this.#replicas.map((replica) => [replicaKey(replica.server), replica]));
-    const listed = new Map<string, Replica>();
+    const listed = new Map<string, Replica<Tree>>();
     for (const server of servers) {
       const key = replicaKey(server);
       if (listed.has(key)) continue;
-      listed.set(key, known.get(key) ?? new Replica(server, openServer, timings, watcher));
+      listed.set(key, known.get(key) ?? new Replica(server, user));
       known.delete(key);
     }
     this.#leaving = new Set(known.values());
@@ -140,15 +151,15 @@ export class ReplicaSet {
   }
 
   /** By their order; the slow ones behind the quick ones. */
-  #ranked(): readonly Replica[] {
+  #ranked(): readonly Replica<Tree>[] {
     const healthy = this.healthy();
     const quickest = Math.min(...healthy.map((replica) => replica.latency.smoothedMs ?? 0));
-    const isSlow = ({ latency }: Replica): boolean =>
+    const isSlow = ({ latency }: Replica<Tree>): boolean =>
       (latency.smoothedMs ?? 0) > quickest * SLOW_FACTOR + SLOW_MS;
     return [...healthy.filter((r) => !isSlow(r)), ...healthy.filter(isSlow)];
   }
 
-  #replicaChanged(replica: Replica): void {
+  #replicaChanged(replica: Replica<Tree>): void {
     // A replica tells its first state from within its constructor's loop, maybe before it is listed.
     if (this.#closed) return;
     const { state, lastError } = replica.status(false);
@@ -188,7 +199,7 @@ function replicaKey(server: ImageServer): string {
   return `${serverAddress(server)} ${server.mountPort ?? ''}`;
 }
 
-function noServer(replicas: readonly Replica[]): FailoverError {
+function noServer<Tree>(replicas: readonly Replica<Tree>[]): FailoverError {
   const reasons = replicas.map(
     ({ address, lastError }) => lastError?.message ?? `${address} has not answered yet`,
   );

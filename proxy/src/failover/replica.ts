@@ -1,13 +1,31 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { Ftype3, Mountstat3, type Nfs3Context, type Nfs3Service, Nfsstat3 } from '@rowfs/nfs3';
+import {
+  type Filehandle,
+  Ftype3,
+  Mountstat3,
+  type Nfs3Context,
+  type Nfs3Service,
+  Nfsstat3,
+} from '@rowfs/nfs3';
 import { type ImageServer, serverAddress } from '../locator.ts';
 import { FailoverError } from './failover-error.ts';
 import { LatencyEstimator } from './latency.ts';
-import { MountedTree } from './mounted-tree.ts';
 import { ROOT_CREDENTIAL } from '../root-credential.ts';
 
 /** A service that speaks to one server, and what ends it. */
 export type OpenServer = (server: ImageServer) => Nfs3Service & { close(): Promise<void> };
+
+/** A server that was just mounted. */
+export interface Mounted<Tree> {
+  readonly replica: Replica<Tree>;
+  readonly service: Nfs3Service;
+  readonly root: Filehandle;
+  /** What was made of the mount before. */
+  readonly earlier: Tree | undefined;
+}
+
+/** Makes what calls are sent to of a server that was mounted: all that is only true on this server. */
+export type OpenTree<Tree> = (mounted: Mounted<Tree>, ctx: Nfs3Context) => Tree | Promise<Tree>;
 
 export interface ReplicaTimings {
   /** An answer that comes within this time is never late, whatever was measured. */
@@ -30,10 +48,13 @@ export interface ServerStatus {
   readonly lastError: { readonly code: string; readonly message: string } | undefined;
 }
 
-/** Who uses the replicas. */
-export interface ReplicaWatcher {
+/** Who uses the replicas, and how. */
+export interface ReplicaUser<Tree> {
+  readonly openServer: OpenServer;
+  readonly openTree: OpenTree<Tree>;
+  readonly timings: ReplicaTimings;
   /** The replica came into another state. */
-  changed(replica: Replica): void;
+  changed(replica: Replica<Tree>): void;
   /** Calls wait for a server: a demoted one is probed soon. */
   isAnyoneWaiting(): boolean;
 }
@@ -43,17 +64,15 @@ export interface ReplicaWatcher {
  *
  * A loop runs from the constructor to `close()`: mount, be healthy until demoted, pause, again.
  */
-export class Replica {
+export class Replica<Tree> {
   readonly server: ImageServer;
   readonly address: string;
   readonly latency: LatencyEstimator;
-  readonly #openServer: OpenServer;
-  readonly #timings: ReplicaTimings;
-  readonly #watcher: ReplicaWatcher;
+  readonly #user: ReplicaUser<Tree>;
   readonly #closing = new AbortController();
   readonly #running: Promise<void>;
   #service: ReturnType<OpenServer> | undefined;
-  #tree: MountedTree | undefined;
+  #tree: Tree | undefined;
   #state: ServerStatus['state'] = 'connecting';
   #since = new Date();
   #lastError: FailoverError | undefined;
@@ -62,23 +81,16 @@ export class Replica {
   #heardAt = 0;
   #endHealth: () => void = () => undefined;
 
-  constructor(
-    server: ImageServer,
-    openServer: OpenServer,
-    timings: ReplicaTimings,
-    watcher: ReplicaWatcher,
-  ) {
+  constructor(server: ImageServer, user: ReplicaUser<Tree>) {
     this.server = server;
     this.address = serverAddress(server);
-    this.latency = new LatencyEstimator(timings.patienceMs);
-    this.#openServer = openServer;
-    this.#timings = timings;
-    this.#watcher = watcher;
+    this.latency = new LatencyEstimator(user.timings.patienceMs);
+    this.#user = user;
     this.#running = this.#run();
   }
 
   /** What calls may be sent to: undefined unless healthy. */
-  get tree(): MountedTree | undefined {
+  get tree(): Tree | undefined {
     return this.#state === 'healthy' ? this.#tree : undefined;
   }
 
@@ -128,7 +140,7 @@ export class Replica {
    *
    * @param tree that the failed call was sent to; a failure that is older than the mount is no news.
    */
-  demote(tree: MountedTree, reason: FailoverError): void {
+  demote(tree: Tree, reason: FailoverError): void {
     if (this.#tree !== tree) return;
     this.#failures += 1;
     this.#lastError = reason;
@@ -150,7 +162,7 @@ export class Replica {
   }
 
   async #run(): Promise<void> {
-    const { first, last } = this.#timings.probeMs;
+    const { first, last } = this.#user.timings.probeMs;
     let probeMs = first;
     while (!this.#isClosed()) {
       try {
@@ -177,14 +189,14 @@ export class Replica {
     const { signal } = this.#closing;
     const until = performance.now() + ms;
     do {
-      const slice = Math.min(this.#timings.probeMs.first, until - performance.now());
+      const slice = Math.min(this.#user.timings.probeMs.first, until - performance.now());
       await pause(Math.max(slice, 0), undefined, { signal }).catch(() => undefined);
-    } while (!this.#isClosed() && performance.now() < until && !this.#watcher.isAnyoneWaiting());
+    } while (!this.#isClosed() && performance.now() < until && !this.#user.isAnyoneWaiting());
   }
 
   async #mount(): Promise<void> {
-    const service = (this.#service ??= this.#openServer(this.server));
-    const timeout = AbortSignal.timeout(this.#timings.mountMs);
+    const service = (this.#service ??= this.#user.openServer(this.server));
+    const timeout = AbortSignal.timeout(this.#user.timings.mountMs);
     const ctx: Nfs3Context = {
       credential: ROOT_CREDENTIAL,
       signal: AbortSignal.any([this.#closing.signal, timeout]),
@@ -193,7 +205,7 @@ export class Replica {
     const startedAt = performance.now();
     try {
       const mounted = await service.mount(this.server.export, ctx);
-      if (mounted.status !== Mountstat3.OK) throw mountError(this, mounted.status);
+      if (mounted.status !== Mountstat3.OK) throw mountError(this.address, mounted.status);
       const root = await service.getattr({ object: mounted.handle }, ctx);
       if (root.status !== Nfsstat3.OK)
         throw new FailoverError(
@@ -202,25 +214,29 @@ export class Replica {
         );
       if (root.attributes.type !== Ftype3.DIR)
         throw new FailoverError('NOT_A_DIRECTORY', `${this.address} is not a directory`);
-      this.#tree = new MountedTree(service, mounted.handle, this.#tree);
+      // Two calls were made, one after the other.
+      this.answered((performance.now() - startedAt) / 2);
+      const { handle } = mounted;
+      this.#tree = await this.#user.openTree(
+        { replica: this, service, root: handle, earlier: this.#tree },
+        ctx,
+      );
     } catch (error) {
       if (error instanceof FailoverError) throw error;
       if (timeout.aborted)
         throw new FailoverError(
           'SILENT',
-          `${this.address} did not answer within ${this.#timings.mountMs} ms`,
+          `${this.address} did not answer within ${this.#user.timings.mountMs} ms`,
           { cause: error },
         );
       throw unreachable(this.address, error);
     }
-    // Two calls were made, one after the other.
-    this.answered((performance.now() - startedAt) / 2);
   }
 
   #become(state: ServerStatus['state']): void {
     if (this.#state !== state) this.#since = new Date();
     this.#state = state;
-    this.#watcher.changed(this);
+    this.#user.changed(this);
   }
 
   #disconnect(): void {
@@ -237,7 +253,7 @@ export function unreachable(address: string, cause: unknown): FailoverError {
   return new FailoverError('UNREACHABLE', `${address}: ${why}`, { cause });
 }
 
-function mountError({ address }: Replica, status: number): FailoverError {
+function mountError(address: string, status: number): FailoverError {
   if (status === Mountstat3.NOENT || status === Mountstat3.NOTDIR)
     return new FailoverError('EXPORT_NOT_FOUND', `${address}: the server has no such export`);
   return new FailoverError('MOUNT_REFUSED', `${address}: MNT was answered with status ${status}`);
