@@ -1,0 +1,71 @@
+import {
+  Ftype3,
+  MAX_TRANSFER_BYTES,
+  mayRead,
+  type Nfs3Context,
+  type Nfs3Service,
+  Nfsstat3,
+  type ReadArgs,
+  type ReadResult,
+} from '@rowfs/nfs3';
+import { LRUCache } from 'lru-cache';
+import type { Logger } from 'pino';
+import type { FileContents } from './file-contents.ts';
+import type { ImageTree } from './image-tree.ts';
+
+/** How many reasons are remembered of READs that failed, so that each is logged once. */
+const MAX_LOGGED_REASONS = 1024;
+
+/** READ: its bytes come from elsewhere, all else is in the manifest. */
+export function readProcedures(
+  tree: ImageTree,
+  contents: FileContents,
+  logger: Logger,
+): Pick<Nfs3Service, 'read'> {
+  const logged = new LRUCache<string, true>({ max: MAX_LOGGED_REASONS });
+  // A client asks again and again for what it cannot have.
+  const logOnce = (error: unknown): void => {
+    const reason = error instanceof Error ? error.message : String(error);
+    if (logged.has(reason)) return;
+    logged.set(reason, true);
+    logger.error({ err: error }, 'bytes of the image cannot be had: READ answers NFS3ERR_IO');
+  };
+
+  return {
+    read: async (args, ctx) => {
+      const found = tree.find(args.file);
+      if (typeof found === 'number') return { status: found, fileAttributes: undefined };
+      const { fileid, attributes: fileAttributes } = found;
+      const { type, size } = fileAttributes;
+      if (type === Ftype3.DIR) return { status: Nfsstat3.ISDIR, fileAttributes };
+      if (type !== Ftype3.REG) return { status: Nfsstat3.INVAL, fileAttributes };
+      if (!mayRead(fileAttributes, ctx.credential)) {
+        return { status: Nfsstat3.ACCES, fileAttributes };
+      }
+      const count = bytesToRead(args, size);
+      try {
+        const data = await dataOf(contents, fileid, args.offset, count, ctx);
+        const eof = args.offset + count >= size;
+        return { status: Nfsstat3.OK, fileAttributes, count, eof, data } satisfies ReadResult;
+      } catch (error) {
+        // A client that went away took its call with it: nothing is wrong with the image.
+        if (!ctx.signal.aborted) logOnce(error);
+        return { status: Nfsstat3.IO, fileAttributes };
+      }
+    },
+  };
+}
+
+function bytesToRead({ offset, count }: ReadArgs, size: number): number {
+  return Math.max(0, Math.min(count, MAX_TRANSFER_BYTES, size - offset));
+}
+
+function dataOf(
+  contents: FileContents,
+  fileid: number,
+  offset: number,
+  count: number,
+  { signal }: Nfs3Context,
+): ReturnType<FileContents['read']> {
+  return count === 0 ? [] : contents.read(fileid, offset, count, signal);
+}
