@@ -3,7 +3,7 @@ import type { Command, Option } from 'commander';
 import { parse as parseYaml } from 'yaml';
 import { z } from 'zod';
 import { CliError, lineOf } from './errors.ts';
-import { commandPath, parseOptionValue } from './options.ts';
+import { commandPath, flagValue, parseOptionValue } from './options.ts';
 
 const scalar = z.union([z.string(), z.number(), z.boolean()]);
 const value = z.union([scalar, z.array(scalar)]);
@@ -94,7 +94,7 @@ function noOption(command: Command, name: string, path: string): CliError {
 
 function parsed(option: Option, entry: Value, path: string): unknown {
   // A flag, or an option that is also meant without a value.
-  if (typeof entry === 'boolean' && !option.required) return entry;
+  if (typeof entry === 'boolean' && !option.required) return flagValue(option, entry);
   try {
     return parseOptionValue(option, [entry].flat().map(String));
   } catch (error) {

@@ -90,6 +90,14 @@ describe('the environment', () => {
     );
   });
 
+  it('takes a flag that says no for what it says', () => {
+    const publish = ['publish', 'x', '--version', '1', '--server', 'a:/x'];
+    assert.equal(optionsOf(publish, {})['manifest'], undefined);
+    assert.equal(optionsOf(publish, { ROWFS_PUBLISH_NO_MANIFEST: '1' })['manifest'], false);
+    assert.equal(optionsOf(publish, { ROWFS_PUBLISH_NO_MANIFEST: '0' })['manifest'], undefined);
+    assert.equal(optionsOf(publish, { ROWFS_PUBLISH_MANIFEST: 'a file' })['manifest'], 'a file');
+  });
+
   it('names the variable that is wrong', () => {
     assert.throws(
       () => optionsOf(['proxy', 'x'], { ROWFS_PROXY_LEASE: 'soon' }),

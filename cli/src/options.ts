@@ -63,7 +63,7 @@ function takeFromEnvironment(command: Command, option: Option, prefix: string): 
     try {
       const value = takesValue(option)
         ? parseOptionValue(option, isList(option) ? text.trim().split(/\s+/) : [text])
-        : parseFlag(text);
+        : flagValue(option, parseFlag(text));
       command.setOptionValueWithSource(option.attributeName(), value, 'env');
     } catch (error) {
       if (!(error instanceof InvalidArgumentError)) throw error;
@@ -82,6 +82,12 @@ export class RepeatableOption<T> extends Option {
       return [...(previous ?? []), parseOne(text)];
     });
   }
+}
+
+/** What a flag that was given, or denied, means: `--no-x` that is denied says nothing about `--x`. */
+export function flagValue(option: Option, isGiven: boolean): boolean | undefined {
+  if (option.negate) return isGiven ? false : undefined;
+  return isGiven;
 }
 
 function isList(option: Option): boolean {

@@ -35,7 +35,8 @@ export function registryUses(node: RegistryNode, ttlSeconds: number): UseRegistr
   };
 }
 
-function imageServer({ host, port, mountPort, exportPath }: ServerAddress): ImageServer {
+/** A server as the proxy knows it. */
+export function imageServer({ host, port, mountPort, exportPath }: ServerAddress): ImageServer {
   return { host, port, export: exportPath, ...(mountPort === undefined ? {} : { mountPort }) };
 }
 

@@ -18,7 +18,9 @@ export {
   type FailoverOptions,
   type FailoverTimings,
 } from './failover/failover.ts';
+export { serverOpener } from './failover/open-server.ts';
 export type { OpenServer, ServerStatus } from './failover/replica.ts';
+export { readExportFile, type ReadExportFileOptions } from './published/read-export-file.ts';
 export { FailoverError, type FailoverErrorCode } from './failover/failover-error.ts';
 export { redirectOnWrite, type RedirectOnWriteOptions } from './row/layer.ts';
 export {

@@ -4,10 +4,18 @@
  * - LOCATE_FAILED: the locator cannot tell who serves the image, and nothing is known from before.
  * - NO_SERVERS: the locator knows no server of the version.
  * - STATE_UNUSABLE: the state directory cannot be read or written.
+ * - EXPORT_UNREADABLE: a server does not give a file of its export.
+ * - NOT_FETCHABLE: no server gives what was published with the version, such as its manifest.
  * - PORT_IN_USE, PORT_REFUSED: another program listens there, or we are not allowed to.
  */
 export type ProxyErrorCode =
-  'LOCATE_FAILED' | 'NO_SERVERS' | 'STATE_UNUSABLE' | 'PORT_IN_USE' | 'PORT_REFUSED';
+  | 'LOCATE_FAILED'
+  | 'NO_SERVERS'
+  | 'STATE_UNUSABLE'
+  | 'EXPORT_UNREADABLE'
+  | 'NOT_FETCHABLE'
+  | 'PORT_IN_USE'
+  | 'PORT_REFUSED';
 
 export class ProxyError extends Error {
   override readonly name = 'ProxyError';

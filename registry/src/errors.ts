@@ -29,6 +29,7 @@ export type RegistryErrorCode =
   | 'VERSION_NOT_FOUND'
   | 'NO_SERVERS'
   | 'SERVER_NOT_FETCHABLE'
+  | 'ANOTHER_IMAGE'
   | 'REPLICATION_FLOOR'
   | 'PLAN_CHANGED'
   | 'CLOSED';

@@ -10,6 +10,7 @@ export { formatApplianceId, parseApplianceId } from './appliance-id.ts';
 export type { ApplianceId } from './appliance-id.ts';
 export { formatServerAddress, NFS_PORT, parseServerAddress } from './records/server-address.ts';
 export type { ServerAddress } from './records/server-address.ts';
+export { keptVersion } from './records/latest.ts';
 export type { HistoryEntry, Latest, SignedLatest } from './records/latest.ts';
 export type { ServerEntry, SignedServerEntry } from './records/server-entry.ts';
 export type { Sharer } from './records/lease.ts';

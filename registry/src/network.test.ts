@@ -59,7 +59,12 @@ describe('eight nodes over TCP', () => {
   it('publish through one, resolve and share through another', async () => {
     const verifyServer = async () => undefined;
     const publisher = createPublisher({ node: nodes[3]!, key, stateDir, verifyServer });
-    const report = await publisher.publish({ name: 'debian', version: '1', servers: [address] });
+    const report = await publisher.publish({
+      name: 'debian',
+      version: '1',
+      servers: [address],
+      manifest: null,
+    });
     assert.equal(report.appliance, appliance);
     assert.ok(report.holders >= 3, `${report.holders} holders`);
     const { version, servers, staleSince } = await createResolver(client).resolve(appliance);

@@ -3,7 +3,7 @@ import { messageOf, RegistryError } from './errors.ts';
 import type { Identity } from './identity.ts';
 import type { RegistryNode } from './node.ts';
 import { PublishMarks } from './publish-marks.ts';
-import { MAX_HISTORY, signLatest } from './records/latest.ts';
+import { keptVersion, MAX_HISTORY, signLatest } from './records/latest.ts';
 import type { HistoryEntry, Latest, SignedLatest } from './records/latest.ts';
 import { formatServerAddress, type ServerAddress } from './records/server-address.ts';
 import { isEndorsed, signServerEntry, type SignedServerEntry } from './records/server-entry.ts';
@@ -33,8 +33,10 @@ export interface PublishRequest {
   readonly version: string;
   /** All NFSv3 servers that the publisher vouches for: one that is not named again is withdrawn. */
   readonly servers: readonly ServerAddress[];
-  /** `sha256:` digest of the version's manifest. */
-  readonly manifest?: string;
+  /** The digest of the image's manifest. Null: a plain NFS export, which nobody can verify. */
+  readonly manifest: Uint8Array | null;
+  /** The digest of the boot profile; null takes one away, and without a word it stays as it is. */
+  readonly bootProfile?: Uint8Array | null;
   /** Channels to move to this version, e.g. `["beta"]`. */
   readonly channels?: readonly string[];
   /** How long readers accept the record without a new signature; 30 days if not given. */
@@ -62,7 +64,8 @@ export interface Publisher {
    * Servers first, read back through the DHT, then `latest`: readers never see a version that
    * cannot be fetched. Running it again continues an interrupted publish, or refreshes a finished one.
    *
-   * @throws RegistryError INVALID_VERSION, SERVER_NOT_FETCHABLE, REPLICATION_FLOOR, QUORUM_NOT_REACHED, ...
+   * @throws RegistryError INVALID_VERSION, SERVER_NOT_FETCHABLE, REPLICATION_FLOOR, QUORUM_NOT_REACHED,
+   *   ANOTHER_IMAGE (the version was published with another manifest), ...
    */
   publish(request: PublishRequest): Promise<PublishReport>;
   /**
@@ -137,6 +140,7 @@ class KeyedPublisher implements Publisher {
         'no other registry node answers: nobody would see what is published now',
       );
     }
+    checkSameImage(await this.#newest(appliance), request);
     const interrupted = (await this.#marks.list(appliance)).includes(version);
     await this.#marks.set(appliance, version);
     try {
@@ -313,19 +317,34 @@ class KeyedPublisher implements Publisher {
   }
 }
 
+/** A version is one image for ever: what machines changed is only true over that one. */
+function checkSameImage(base: Latest | undefined, { version, manifest }: PublishRequest): void {
+  const held = base && keptVersion(base, version);
+  if (held === undefined || digestText(held.manifest) === digestText(manifest)) return;
+  throw new RegistryError(
+    'ANOTHER_IMAGE',
+    `version ${version} was published ${imageText(held.manifest)}, not ${imageText(manifest)}: publish this one under another version`,
+  );
+}
+
+const digestText = (digest: Uint8Array | null): string => Buffer.from(digest ?? []).toString('hex');
+const imageText = (manifest: Uint8Array | null): string =>
+  manifest === null ? 'without a manifest' : `with the manifest ${digestText(manifest)}`;
+
 function nextLatest(
   base: Latest | undefined,
   appliance: string,
-  { version, manifest, channels = [] }: PublishRequest,
+  { version, manifest, bootProfile, channels = [] }: PublishRequest,
   now: number,
   validUntil: number,
 ): Latest {
   const history = base?.history ?? [];
-  const held = history.find((entry) => entry.version === version);
+  const held = base && keptVersion(base, version);
   const entry: HistoryEntry = {
     version,
     published: held?.published ?? now,
-    ...(manifest === undefined ? {} : { manifest }),
+    manifest,
+    bootProfile: bootProfile === undefined ? (held?.bootProfile ?? null) : bootProfile,
   };
   const others = history.filter((kept) => kept.version !== version);
   if (others.length >= MAX_HISTORY) {
@@ -338,7 +357,6 @@ function nextLatest(
     appliance,
     seq: (base?.seq ?? 0) + 1,
     version,
-    ...(manifest === undefined ? {} : { manifest }),
     channels: { ...base?.channels, ...Object.fromEntries(channels.map((name) => [name, version])) },
     published: now,
     validUntil,

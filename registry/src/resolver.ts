@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { checkVersion, parseApplianceId } from './appliance-id.ts';
 import { RegistryError } from './errors.ts';
 import type { RegistryNode } from './node.ts';
-import type { Latest } from './records/latest.ts';
+import { type HistoryEntry, keptVersion, type Latest } from './records/latest.ts';
 import { formatServerAddress, type ServerAddress } from './records/server-address.ts';
 import { isEndorsed, validateServerEntry, type SignedServerEntry } from './records/server-entry.ts';
 import { decodeCbor, encodeCbor } from './records/signed-record.ts';
@@ -24,6 +24,9 @@ export interface ResolvedServer {
 export interface Resolution {
   readonly appliance: string;
   readonly version: string;
+  /** The digests of its manifest and its boot profile, as signed; null where it has none. */
+  readonly manifest: Uint8Array | null;
+  readonly bootProfile: Uint8Array | null;
   readonly latest: Latest;
   /** Best first: endorsed, then full holdings, then the least loaded. */
   readonly servers: readonly ResolvedServer[];
@@ -75,13 +78,15 @@ export function createResolver(node: RegistryNode): Resolver {
       parseApplianceId(appliance);
       if (options.version !== undefined) checkVersion(options.version);
       const current = await currentLatest(node, appliance);
-      const version = chooseVersion(current.latest, options);
+      const { version, manifest, bootProfile } = chooseVersion(current.latest, options);
       const found = await currentServers(node, appliance, version);
       const stale = [current.staleSince, found.staleSince].filter((date) => date !== undefined);
       const oldest = Math.min(...stale.map((date) => date.getTime()));
       return {
         appliance,
         version,
+        manifest,
+        bootProfile,
         latest: current.latest,
         servers: rank(found.entries, node.peerId),
         ...(stale.length === 0 ? {} : { staleSince: new Date(oldest) }),
@@ -127,22 +132,23 @@ function notFound(node: RegistryNode, appliance: string): RegistryError {
       );
 }
 
-function chooseVersion(latest: Latest, { version, channel }: ResolveOptions): string {
-  if (version === undefined && channel === undefined) return latest.version;
-  const wanted = version ?? latest.channels[channel ?? ''];
+function chooseVersion(latest: Latest, { version, channel }: ResolveOptions): HistoryEntry {
+  const isNewest = version === undefined && channel === undefined;
+  const wanted = isNewest ? latest.version : (version ?? latest.channels[channel ?? '']);
   if (wanted === undefined) {
     throw new RegistryError(
       'VERSION_NOT_FOUND',
       `${latest.appliance} has no channel "${channel ?? ''}"; it has ${Object.keys(latest.channels).join(', ') || 'none'}`,
     );
   }
-  if (!latest.history.some((kept) => kept.version === wanted)) {
+  const kept = keptVersion(latest, wanted);
+  if (kept === undefined) {
     throw new RegistryError(
       'VERSION_NOT_FOUND',
-      `${latest.appliance} has no version ${wanted}; it has ${latest.history.map((kept) => kept.version).join(', ')}`,
+      `${latest.appliance} has no version ${wanted}; it has ${latest.history.map((each) => each.version).join(', ')}`,
     );
   }
-  return wanted;
+  return kept;
 }
 
 interface CurrentServers {

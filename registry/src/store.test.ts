@@ -36,7 +36,7 @@ describe('a node alone, restarted on its disk', () => {
     channels: {},
     published: clock.now(),
     validUntil: clock.now() + 86_400_000,
-    history: [{ version: 'v1', published: clock.now() }],
+    history: [{ version: 'v1', published: clock.now(), manifest: null, bootProfile: null }],
   });
 
   it('keeps records, the floor of seq, servers, and gives each lease a full TTL again', async () => {

@@ -27,7 +27,7 @@ function latest(twin: TwinNetwork, seq: number, change: Partial<Latest> = {}): S
     channels: {},
     published,
     validUntil: published + 86_400_000,
-    history: [{ version, published }],
+    history: [{ version, published, manifest: null, bootProfile: null }],
     ...change,
   };
   return signLatest(payload, publisher);

@@ -173,6 +173,7 @@ describe('bad input', () => {
     const publish = (...ports: number[]): string[] => [
       'publish',
       'debian',
+      '--no-manifest',
       '--version',
       'v1',
       ...ports.flatMap((port) => ['--server', `127.0.0.1:${port}:/`]),

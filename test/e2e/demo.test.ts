@@ -9,6 +9,8 @@ test('the demo plays to its end, every step held', async (t) => {
   const { status, stdout, stderr } = await runRowfs(['demo', '--once'], {
     directory,
     owner: 'newcomer',
+    // Half a minute on a machine that has nothing else to do.
+    timeoutMs: 300_000,
   });
   assert.equal(status, 0, stderr);
   assert.match(stdout, /kill -9 in the middle of a read/);

@@ -68,7 +68,7 @@ test(
       `127.0.0.1:${nfsPort},${mountPort}:${trees[index] ?? ''}`,
     ]);
     const { appliance } = await askRowfs<{ appliance: string }>(
-      ['publish', 'sample', '--version', 'v1', ...addresses],
+      ['publish', 'sample', '--version', 'v1', '--no-manifest', ...addresses],
       publisher,
     );
 

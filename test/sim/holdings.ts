@@ -16,7 +16,7 @@ export async function publishRecord(
   version: string,
 ): Promise<Publication> {
   const servers = [{ host: '192.0.2.1', port: 2049, exportPath: `/srv/${name}` }];
-  const { appliance } = await publisher.publish({ name, version, servers });
+  const { appliance } = await publisher.publish({ name, version, servers, manifest: null });
   const record = node.tables.newestSeen(appliance);
   if (record === undefined) throw new Error(`${appliance} was published and never seen`);
   return { appliance, version, record: record.bytes };

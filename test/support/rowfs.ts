@@ -16,6 +16,8 @@ export type RowfsOptions = {
   readonly env?: NodeJS.ProcessEnv;
   /** What goes before the command, as to run it in another namespace. */
   readonly enter?: readonly string[];
+  /** How long a command that ends by itself may take. Default one minute. */
+  readonly timeoutMs?: number;
 };
 
 /** How a command that ends by itself ended. */
@@ -48,7 +50,7 @@ export async function runRowfs(args: readonly string[], options: RowfsOptions): 
   const result = await execa(
     command,
     [...before, main, ...args, ...(args.includes('--config') ? [] : commonArguments(options))],
-    { reject: false, timeout: 60_000, env: options.env ?? {} },
+    { reject: false, timeout: options.timeoutMs ?? 60_000, env: options.env ?? {} },
   );
   return { status: result.exitCode ?? -1, stdout: result.stdout, stderr: result.stderr };
 }

@@ -2,6 +2,10 @@ import { countSharers, createResolver, RegistryError } from '@rowfs/registry';
 import type { Command } from 'commander';
 import { applianceOf, commandContext, withRegistry } from '../command-context.ts';
 import { table } from '../output.ts';
+import { hexOf } from '../published-image.ts';
+
+/** Hex digits that tell images apart for people. */
+const SHORT_DIGEST = 12;
 
 export function addLsCommand(program: Command): void {
   program
@@ -16,7 +20,7 @@ export function addLsCommand(program: Command): void {
         const resolver = createResolver(node);
         const { latest } = await resolver.resolve(appliance);
         return Promise.all(
-          latest.history.map(async ({ version, published }) => {
+          latest.history.map(async ({ version, published, manifest }) => {
             const servers = await resolver.resolve(appliance, { version }).then(
               (found) => found.servers.length,
               (error: unknown) => {
@@ -28,6 +32,7 @@ export function addLsCommand(program: Command): void {
             return {
               version,
               published: new Date(published).toISOString(),
+              manifest: manifest === null ? null : hexOf(manifest),
               current: version === latest.version,
               channels: Object.keys(latest.channels).filter((c) => latest.channels[c] === version),
               servers,
@@ -39,10 +44,11 @@ export function addLsCommand(program: Command): void {
       });
       context.output.result({ appliance, versions }, () =>
         table(
-          ['VERSION', 'PUBLISHED', 'SERVERS', 'SHARERS', ''],
+          ['VERSION', 'PUBLISHED', 'IMAGE', 'SERVERS', 'SHARERS', ''],
           versions.map((each) => [
             each.version,
             each.published,
+            each.manifest?.slice(0, SHORT_DIGEST) ?? 'plain',
             String(each.servers),
             `${each.sharers}${each.sharersComplete ? '' : '+'}`,
             [...(each.current ? ['current'] : []), ...each.channels].join(', '),

@@ -1,3 +1,4 @@
+import { type Image, MANIFEST_PATH } from '@rowfs/image';
 import {
   createPublisher,
   formatServerAddress,
@@ -6,9 +7,16 @@ import {
   type ServerAddress,
 } from '@rowfs/registry';
 import { type Command, Option } from 'commander';
-import { commandContext, publisherKeyPath, withRegistry } from '../command-context.ts';
+import {
+  type CommandContext,
+  commandContext,
+  publisherKeyPath,
+  withRegistry,
+} from '../command-context.ts';
 import { CliError } from '../errors.ts';
 import { parseDuration, RepeatableOption } from '../options.ts';
+import { hexOf, imageOfServers } from '../published-image.ts';
+import { imageServer } from '../registry-fit.ts';
 import { sameTree, verifyServer } from '../verify-server.ts';
 
 interface PublishOptions {
@@ -16,6 +24,8 @@ interface PublishOptions {
   readonly server: readonly ServerAddress[];
   readonly channel?: readonly string[];
   readonly validFor: number;
+  /** False: --no-manifest. */
+  readonly manifest?: string | false;
 }
 
 export function addPublishCommand(program: Command): void {
@@ -31,6 +41,11 @@ export function addPublishCommand(program: Command): void {
         parseServerAddress,
       ).makeOptionMandatory(),
     )
+    .option(
+      '--manifest <file>',
+      `the manifest that servers must have (default: what the first one has at ${MANIFEST_PATH})`,
+    )
+    .option('--no-manifest', 'plain NFS exports, of which nobody can verify a byte')
     .option('--channel <channel...>', 'channels to move to it')
     .addOption(
       new Option('--valid-for <duration>', 'how long readers take the record for fresh')
@@ -40,43 +55,58 @@ export function addPublishCommand(program: Command): void {
     .addHelpText(
       'after',
       `
-Each server is mounted and read before anything is announced, and all must show the same tree. The
-servers are announced first and read back through the registry, and only then the version. Running it
+Each server is mounted and read before anything is announced: it must have the manifest of the image, as
+rowfs image build leaves it in the tree. The digest of the manifest is signed with the version, and clients
+take nothing from a server that does not fit it. A version is one image for ever: what changed is another version.
+
+The servers are announced first and read back through the registry, and only then the version. Running it
 again goes on where it was interrupted, or refreshes what is there; a server that is not named again
 is withdrawn.
 
-Example:
+Examples:
+  $ rowfs image build /srv/debian
   $ rowfs publish debian --version 12.5 --server nfs1.example:/srv/debian --server nfs2.example:/srv/debian`,
     )
     .action(async (name: string, options: PublishOptions, command: Command) => {
       const context = commandContext(command);
       const key = await loadOrCreateKey(publisherKeyPath(context));
       await withRegistry(context, async (node) => {
-        const odd = await sameTree(options.server);
-        if (odd !== undefined) {
-          throw new CliError(
-            'DIFFERENT_TREES',
-            `${formatServerAddress(odd.server)} serves another tree than the first server: ${odd.difference}`,
-          );
-        }
+        const image = await checkedImage(context, options);
         const publisher = createPublisher({ node, key, stateDir: context.state, verifyServer });
         const report = await publisher.publish({
           name,
           version: options.version,
           servers: options.server,
+          manifest: image?.digest ?? null,
           ...(options.channel === undefined ? {} : { channels: options.channel }),
           validForSeconds: options.validFor,
         });
         context.output.result(
-          report,
-          ({ appliance, version, servers, withdrawn, holders, replicas, refreshed }) =>
+          { ...report, manifest: image === undefined ? null : hexOf(image.digest) },
+          ({ appliance, version, manifest, servers, withdrawn, holders, replicas, refreshed }) =>
             [
               `${refreshed ? 'refreshed' : 'published'} ${appliance}`,
               `version ${version}, held by ${holders} of ${replicas} registry nodes`,
+              `  image ${manifest ?? 'without a manifest: nobody can verify it'}`,
               ...servers.map((server) => `  from ${server}`),
               ...withdrawn.map((server) => `  no longer from ${server}`),
             ].join('\n'),
         );
       });
     });
+}
+
+/** The image that all servers have; undefined when they are plain exports, which then all show the same tree. */
+async function checkedImage(
+  { logger }: CommandContext,
+  { manifest, server: servers }: PublishOptions,
+): Promise<Image | undefined> {
+  if (manifest !== false)
+    return imageOfServers({ servers: servers.map(imageServer), manifest, logger });
+  const odd = await sameTree(servers);
+  if (odd === undefined) return undefined;
+  throw new CliError(
+    'DIFFERENT_TREES',
+    `${formatServerAddress(odd.server)} serves another tree than the first server: ${odd.difference}`,
+  );
 }

@@ -2,6 +2,7 @@ import { createResolver, formatServerAddress } from '@rowfs/registry';
 import type { Command } from 'commander';
 import { applianceOf, commandContext, withRegistry } from '../command-context.ts';
 import { table } from '../output.ts';
+import { hexOf } from '../published-image.ts';
 
 export function addResolveCommand(program: Command): void {
   program
@@ -30,6 +31,8 @@ Examples:
         const result = {
           appliance,
           version: found.version,
+          manifest: found.manifest === null ? null : hexOf(found.manifest),
+          bootProfile: found.bootProfile === null ? null : hexOf(found.bootProfile),
           seq: found.latest.seq,
           published: new Date(found.latest.published).toISOString(),
           validUntil: new Date(found.latest.validUntil).toISOString(),
@@ -41,10 +44,11 @@ Examples:
             endorsed,
           })),
         };
-        context.output.result(result, ({ version, staleSince, servers }) =>
+        context.output.result(result, ({ version, manifest, staleSince, servers }) =>
           [
             appliance,
             `version ${version}${staleSince === null ? '' : `, stale since ${staleSince}`}`,
+            `image ${manifest ?? 'without a manifest: nobody can verify it'}`,
             table(
               ['SERVER', 'HOLDINGS', 'LOAD', 'VOUCHED FOR BY'],
               servers.map((server) => [

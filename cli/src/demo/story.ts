@@ -33,6 +33,13 @@ interface ReadyProxy extends ReadyServer {
   readonly mountCommand: string;
   readonly rest: string;
 }
+interface BuiltImage {
+  readonly digest: string;
+  readonly inodes: number;
+  readonly blocks: number;
+  readonly read: { readonly bytes: number };
+  readonly reused: { readonly files: number };
+}
 interface GcAnswer {
   readonly plan: {
     readonly id: string;
@@ -110,6 +117,7 @@ class Story {
     const replica = join(this.#directory, 'v1-replica');
     const source = await chooseImageSource(tree);
     await makeImage(source, image);
+    await this.#describe(image);
     await replicate(image, replica);
     const before = await treeDigest(image);
     this.#tell(
@@ -140,6 +148,7 @@ class Story {
 
     const next = join(this.#directory, 'v2');
     await makeNextVersion(replica, next);
+    await this.#describe(next);
     await this.#publish('v2', [await this.#serve('server C', next)]);
     await this.#gc('v1', 'keep', 'in use');
     await proxy.actor.stop();
@@ -159,6 +168,21 @@ class Story {
   async close(): Promise<void> {
     for (const actor of [...this.#actors].reverse()) await actor.stop();
     await rm(this.#directory, { recursive: true, force: true });
+  }
+
+  /** Makes the manifest of an image: what is published is its digest. */
+  async #describe(image: string): Promise<void> {
+    const { digest, inodes, blocks, read, reused } = await this.#once<BuiltImage>('image', [
+      'image',
+      'build',
+      image,
+    ]);
+    const again =
+      reused.files === 0 ? '' : `, ${reused.files} files as in the manifest of the last version`;
+    this.#tell(
+      'manifest',
+      `${digest.slice(0, 12)}...: ${inodes} inodes, ${blocks} blocks, ${prettyBytes(read.bytes)} read${again}`,
+    );
   }
 
   async #startRegistry(): Promise<string> {

@@ -48,7 +48,10 @@ describe('publish and gc', () => {
     const appliance = publisher.applianceId('debian');
     // Marks are real files: their promises need more than virtual time.
     const publish = (version: string) =>
-      patiently(twin.clock, publisher.publish({ name: 'debian', version, servers: [address] }));
+      patiently(
+        twin.clock,
+        publisher.publish({ name: 'debian', version, servers: [address], manifest: null }),
+      );
     const plan = async () =>
       planGc(await patiently(twin.clock, readGcWorld(node, publisher, appliance)), policy);
     await publish('v1');
@@ -164,7 +167,10 @@ describe('publish and gc', () => {
     const { twin, client, publisher, appliance } = await setUp();
     const other = { ...address, host: 'other-nas' };
     const publish = (servers: (typeof address)[]) =>
-      patiently(twin.clock, publisher.publish({ name: 'debian', version: 'v2', servers }));
+      patiently(
+        twin.clock,
+        publisher.publish({ name: 'debian', version: 'v2', servers, manifest: null }),
+      );
     const hosts = async (): Promise<string[]> => {
       const { servers } = await twin.clock.until(createResolver(client).resolve(appliance));
       return servers.map((server) => server.address.host).sort();

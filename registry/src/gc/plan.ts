@@ -21,7 +21,7 @@ export interface GcWorld {
   /** When the newest record was signed, ms since the epoch. */
   readonly published: number;
   readonly channels: Readonly<Record<string, string>>;
-  readonly history: readonly HistoryEntry[];
+  readonly history: readonly Pick<HistoryEntry, 'version' | 'published'>[];
   /** Versions whose publish has begun and not ended. */
   readonly inFlight: readonly string[];
   /** Per version; a version that is missing here counts as unreachable. */
@@ -93,7 +93,7 @@ export function versionsToDelete(plan: GcPlan): string[] {
 type Root = Pick<GcDecision, 'reason' | 'text'>;
 
 function rootOf(
-  { version }: HistoryEntry,
+  { version }: GcWorld['history'][number],
   keptByRank: ReadonlySet<string>,
   replaced: number,
   world: GcWorld,

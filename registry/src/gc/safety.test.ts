@@ -69,7 +69,7 @@ describe('gc', () => {
       versions.push(version);
       // With too many nodes out it may fail; it then counts as a publish that has begun.
       await publisher
-        .publish({ name: 'debian', version, servers: [address] })
+        .publish({ name: 'debian', version, servers: [address], manifest: null })
         .catch(() => undefined);
     };
     const mount = async (pick: number): Promise<void> => {

@@ -9,6 +9,7 @@ export const MAX_HISTORY = 64;
 /** No publisher can sign further ahead than this: a stolen record ends some day. */
 export const MAX_LATEST_VALIDITY_MS = 366 * 24 * 3600 * 1000;
 
+const DIGEST_BYTES = 32;
 const DOMAIN = 'rowfs latest v1';
 
 const timestamp = z.int().min(0);
@@ -17,14 +18,20 @@ const sequence = z
   .min(1)
   .max(2 ** 48);
 const version = z.string().refine(isVersion, 'not a version');
-/** The content digest of a version's manifest, `sha256:` and 64 hex digits. */
-const digest = z.string().regex(/^sha256:[0-9a-f]{64}$/, 'not a sha256: digest');
+/** A BLAKE3 digest. */
+const digest = (z.instanceof(Uint8Array) as z.ZodType<Uint8Array>).refine(
+  (bytes) => bytes.length === DIGEST_BYTES,
+  'not a digest of 32 bytes',
+);
 
 const historyEntrySchema = z.strictObject({
   version,
   /** When the publisher first published it, ms since the epoch by the publisher's clock. */
   published: timestamp,
-  manifest: digest.exactOptional(),
+  /** The digest of the manifest of its image: all that servers send is judged by it. Null: plain NFS exports. */
+  manifest: digest.nullable(),
+  /** The digest of its boot profile: what is fetched ahead. */
+  bootProfile: digest.nullable(),
 });
 
 const latestSchema = z
@@ -34,7 +41,6 @@ const latestSchema = z
     seq: sequence,
     /** The version to run now; always the first of `history`'s entries or another of them. */
     version,
-    manifest: digest.exactOptional(),
     /** Channel name -> version, e.g. `{ stable: "41", beta: "42" }`. */
     channels: z.record(z.string().regex(/^[a-z][a-z0-9-]{0,31}$/), version),
     published: timestamp,
@@ -57,6 +63,11 @@ export type Latest = z.infer<typeof latestSchema>;
 /** One kept version inside a `Latest`. */
 export type HistoryEntry = z.infer<typeof historyEntrySchema>;
 export type SignedLatest = SignedRecord<Latest>;
+
+/** What the publisher says about one version; undefined when it does not keep it. */
+export function keptVersion({ history }: Latest, version: string): HistoryEntry | undefined {
+  return history.find((kept) => kept.version === version);
+}
 
 export function signLatest(payload: Latest, key: Identity): SignedLatest {
   return signRecord(DOMAIN, payload, key);

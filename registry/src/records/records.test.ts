@@ -28,7 +28,7 @@ function latest(change: Partial<Latest> = {}): Latest {
     channels: {},
     published: now,
     validUntil: now + 1000,
-    history: [{ version: '12.7', published: now }],
+    history: [{ version: '12.7', published: now, manifest: null, bootProfile: null }],
     ...change,
   };
 }

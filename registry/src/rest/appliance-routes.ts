@@ -92,14 +92,19 @@ function versionsOf({ version: newest, history, channels }: Latest): {
   version: string;
   published: string;
   manifest: string | null;
+  bootProfile: string | null;
   latest: boolean;
   channels: string[];
 }[] {
-  return history.map(({ version, published, manifest }) => ({
+  return history.map(({ version, published, manifest, bootProfile }) => ({
     version,
     published: isoTime(published),
-    manifest: manifest ?? null,
+    manifest: hexOf(manifest),
+    bootProfile: hexOf(bootProfile),
     latest: version === newest,
     channels: Object.keys(channels).filter((name) => channels[name] === version),
   }));
 }
+
+const hexOf = (digest: Uint8Array | null): string | null =>
+  digest && Buffer.from(digest).toString('hex');

@@ -44,10 +44,19 @@ export const knownAppliancesSchema = z
   })
   .meta({ id: 'KnownAppliances' });
 
+const digestSchema = z
+  .string()
+  .regex(/^[0-9a-f]{64}$/)
+  .nullable();
+
 const versionEntrySchema = z.object({
   version: z.string(),
   published: timeSchema,
-  manifest: z.string().nullable().meta({ description: '`sha256:` and the digest.' }),
+  manifest: digestSchema.meta({
+    description:
+      "The BLAKE3 digest of its image's manifest, in hex; null for a plain export, which nobody can verify.",
+  }),
+  bootProfile: digestSchema.meta({ description: 'The digest of its boot profile, in hex.' }),
   latest: z.boolean(),
   channels: z.array(z.string()).meta({ description: 'The channels that point at it.' }),
 });

@@ -99,9 +99,23 @@ describe("the routes of the operators' REST", () => {
     });
     appliance = publisher.applianceId(NAME);
     const servers = [parseServerAddress(SERVER)];
-    const manifest = `sha256:${'a'.repeat(64)}`;
-    await publisher.publish({ name: NAME, version: '1', servers, channels: ['stable'] });
-    await publisher.publish({ name: NAME, version: '2', servers, manifest, channels: ['beta'] });
+    const manifest = Buffer.alloc(32, 0xaa);
+    const bootProfile = Buffer.alloc(32, 0xbb);
+    await publisher.publish({
+      name: NAME,
+      version: '1',
+      servers,
+      manifest: null,
+      channels: ['stable'],
+    });
+    await publisher.publish({
+      name: NAME,
+      version: '2',
+      servers,
+      manifest,
+      bootProfile,
+      channels: ['beta'],
+    });
     lease = await holdLease(node, { appliance, version: '1', ttlSeconds: 60 });
     rest = await createRestServer({
       node,
@@ -214,7 +228,8 @@ describe("the routes of the operators' REST", () => {
         {
           version: '2',
           published: iso(record.history[0]!.published),
-          manifest: `sha256:${'a'.repeat(64)}`,
+          manifest: 'a'.repeat(64),
+          bootProfile: 'b'.repeat(64),
           latest: true,
           channels: ['beta'],
         },
@@ -222,6 +237,7 @@ describe("the routes of the operators' REST", () => {
           version: '1',
           published: iso(record.history[1]!.published),
           manifest: null,
+          bootProfile: null,
           latest: false,
           channels: ['stable'],
         },
@@ -247,8 +263,8 @@ describe("the routes of the operators' REST", () => {
     const name = 'retiring';
     const retiring = publisher.applianceId(name);
     const servers = [parseServerAddress(SERVER)];
-    await publisher.publish({ name, version: 'a', servers });
-    await publisher.publish({ name, version: 'b', servers });
+    await publisher.publish({ name, version: 'a', servers, manifest: null });
+    await publisher.publish({ name, version: 'b', servers, manifest: null });
     const held = await holdLease(node, { appliance: retiring, version: 'a', ttlSeconds: 60 });
     await publisher.retire(retiring, ['a']);
     const at = `${url}/v1/appliances/${retiring}/versions/a`;
@@ -340,7 +356,7 @@ describe("the routes of the operators' REST", () => {
         channels: {},
         published,
         validUntil: Date.now() + 60_000,
-        history: [{ version: '1', published }],
+        history: [{ version: '1', published, manifest: null, bootProfile: null }],
       },
       key,
     );

@@ -31,7 +31,12 @@ it('with the registry gone, shows what was read before, and since when it is sta
     verifyServer: async () => undefined,
   });
   const servers = [parseServerAddress('10.0.0.5:/srv')];
-  const { appliance } = await publisher.publish({ name: 'kept', version: '1', servers });
+  const { appliance } = await publisher.publish({
+    name: 'kept',
+    version: '1',
+    servers,
+    manifest: null,
+  });
   const client = await createRegistryNode({
     ephemeral: true,
     listen: [],

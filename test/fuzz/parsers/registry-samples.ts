@@ -30,13 +30,12 @@ export const latest: Latest = {
   appliance,
   seq: 5,
   version,
-  manifest: `sha256:${'ab'.repeat(32)}`,
   channels: { stable: version },
   published: now,
   validUntil: now + 1000,
   history: [
-    { version, published: now },
-    { version: '12.6', published: now - 1 },
+    { version, published: now, manifest: Buffer.alloc(32, 1), bootProfile: Buffer.alloc(32, 2) },
+    { version: '12.6', published: now - 1, manifest: null, bootProfile: null },
   ],
 };
 

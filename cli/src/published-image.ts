@@ -1,0 +1,66 @@
+import { type Image, MANIFEST_PATH, openImage, readImage } from '@rowfs/image';
+import { type ImageServer, readExportFile, serverAddress, serverOpener } from '@rowfs/proxy';
+import type { Logger } from 'pino';
+import { CliError, lineOf } from './errors.ts';
+
+/** The manifest of some two million files. */
+const MAX_MANIFEST_BYTES = 256 * 1024 * 1024;
+/** How long a server may take to give its manifest. */
+const MANIFEST_MS = 120_000;
+
+export interface PublishedImageOptions {
+  readonly servers: readonly ImageServer[];
+  /** A file that has the manifest, instead of the first server's own. */
+  readonly manifest: string | undefined;
+  readonly logger: Logger;
+}
+
+/**
+ * The image that servers are about to be vouched for: each must have its manifest, and the same.
+ *
+ * @throws CliError NO_MANIFEST, DIFFERENT_TREES; ImageError for a file that is no manifest
+ */
+export async function imageOfServers(options: PublishedImageOptions): Promise<Image> {
+  const { servers, manifest } = options;
+  const images = await Promise.all(servers.map((server) => imageOn(server, options)));
+  const [first] = images;
+  const wanted = manifest === undefined ? first : await readImage(manifest);
+  if (wanted === undefined) throw new CliError('NO_MANIFEST', 'no server was named');
+  for (const [i, server] of servers.entries()) {
+    const digest = images[i]?.digest;
+    if (digest?.equals(wanted.digest) === true) continue;
+    throw new CliError(
+      'DIFFERENT_TREES',
+      `${serverAddress(server)} has the image ${hexOf(digest)}, and ${manifest ?? 'the first server'} ${hexOf(wanted.digest)}: copy the tree again, with its .rowfs`,
+    );
+  }
+  return wanted;
+}
+
+async function imageOn(server: ImageServer, { logger }: PublishedImageOptions): Promise<Image> {
+  const bytes = await readExportFile({
+    server,
+    openServer: serverOpener(logger),
+    path: MANIFEST_PATH,
+    maxBytes: MAX_MANIFEST_BYTES,
+    signal: AbortSignal.timeout(MANIFEST_MS),
+  }).catch((error: unknown) => {
+    throw new CliError(
+      'NO_MANIFEST',
+      `${lineOf(error)}: run rowfs image build in its tree, or publish with --no-manifest what nobody can verify`,
+      { cause: error },
+    );
+  });
+  try {
+    return openImage(bytes);
+  } catch (error) {
+    throw new CliError(
+      'NO_MANIFEST',
+      `${serverAddress(server)} has no manifest that can be read: ${lineOf(error)}`,
+      { cause: error },
+    );
+  }
+}
+
+export const hexOf = (digest: Uint8Array | undefined): string =>
+  Buffer.from(digest ?? []).toString('hex');

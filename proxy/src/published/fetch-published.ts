@@ -1,0 +1,101 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Logger } from 'pino';
+import type { OpenServer } from '../failover/replica.ts';
+import { type ImageServer, serverAddress } from '../locator.ts';
+import { messageOf, ProxyError } from '../proxy-error.ts';
+import { readExportFile } from './read-export-file.ts';
+
+export interface FetchPublishedOptions<T> {
+  /** The best first. */
+  readonly servers: readonly ImageServer[];
+  readonly openServer: OpenServer;
+  /** From the root of the exports. */
+  readonly path: string;
+  readonly maxBytes: number;
+  /** Takes the bytes of some server for what was published, or throws: they are something else. */
+  readonly open: (bytes: Buffer) => T;
+  readonly signal: AbortSignal;
+  readonly logger: Logger;
+}
+
+/** A server that has something else than was published. */
+export interface WrongServer {
+  readonly server: string;
+  readonly reason: string;
+}
+
+export interface Published<T> {
+  readonly content: T;
+  readonly wrong: readonly WrongServer[];
+}
+
+/** When nothing comes from a server for this time, the next one is asked as well. */
+const PATIENCE_MS = 1_000;
+
+/**
+ * Fetches a file that was published with a version, from whichever server has it right: from the best one, as
+ * long as it goes on sending.
+ *
+ * @throws ProxyError NOT_FETCHABLE, with what each server said
+ */
+export async function fetchPublished<T>(options: FetchPublishedOptions<T>): Promise<Published<T>> {
+  const { servers, path, open, signal, logger } = options;
+  const decided = new AbortController();
+  const reasons: string[] = [];
+  const wrong: WrongServer[] = [];
+  let heardAt = 0;
+  const ask = async (server: ImageServer): Promise<T> => {
+    const either = AbortSignal.any([signal, decided.signal]);
+    const onProgress = (): void => void (heardAt = performance.now());
+    onProgress();
+    try {
+      const bytes = await readExportFile({ ...options, server, signal: either, onProgress });
+      try {
+        return open(bytes);
+      } catch (error) {
+        const reason = `its ${path} is not the published one: ${messageOf(error)}`;
+        wrong.push({ server: serverAddress(server), reason });
+        throw new Error(`${serverAddress(server)}: ${reason}`, { cause: error });
+      }
+    } catch (error) {
+      if (!either.aborted) {
+        reasons.push(messageOf(error));
+        logger.warn({ server: serverAddress(server) }, messageOf(error));
+      }
+      throw error;
+    }
+  };
+  const asked: Promise<T>[] = [];
+  try {
+    for (const server of servers) {
+      const answer = ask(server);
+      asked.push(answer);
+      const outcome = await Promise.race([
+        Promise.any(asked).then(
+          (content) => ({ content }),
+          () => undefined,
+        ),
+        silence(() => heardAt, decided.signal),
+      ]);
+      if (outcome !== undefined) return { content: outcome.content, wrong };
+    }
+    return { content: await Promise.any(asked), wrong };
+  } catch (error) {
+    throw new ProxyError(
+      'NOT_FETCHABLE',
+      `no server gives the published ${path}: ${reasons.join('; ') || 'none did in time'}`,
+      { cause: error },
+    );
+  } finally {
+    decided.abort();
+  }
+}
+
+/** Resolves when nothing was heard for long, or nobody waits any more. */
+async function silence(heardAt: () => number, signal: AbortSignal): Promise<undefined> {
+  while (!signal.aborted) {
+    const left = heardAt() + PATIENCE_MS - performance.now();
+    if (left <= 0) return;
+    await pause(left, undefined, { signal }).catch(() => undefined);
+  }
+}

@@ -1,0 +1,85 @@
+import { existsSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { type Image, MANIFEST_PATH, openImage, readImage, saveImage } from '@rowfs/image';
+import type { Logger } from 'pino';
+import type { OpenServer } from '../failover/replica.ts';
+import type { ImageServer } from '../locator.ts';
+import { messageOf, ProxyError } from '../proxy-error.ts';
+import { fetchPublished, type WrongServer } from './fetch-published.ts';
+
+/** The manifest of some two million files. */
+const MAX_MANIFEST_BYTES = 256 * 1024 * 1024;
+
+export interface FindImageOptions {
+  /** Of the image, in hex, as its publisher signed it. */
+  readonly digest: string;
+  /** Who may have its manifest. */
+  readonly servers: readonly ImageServer[];
+  readonly openServer: OpenServer;
+  /** Of the shadow over it, where the manifest stays as long as the shadow does. */
+  readonly shadow: string;
+  /** Of what all sessions of the machine share. */
+  readonly cacheDirectory: string;
+  readonly signal: AbortSignal;
+  readonly logger: Logger;
+}
+
+/** Where the manifest of a shadow's image is: with it, what is in the shadow can be told without any server. */
+export const shadowManifestPath = (shadow: string): string => join(shadow, 'manifest');
+
+const cachedManifestPath = (cacheDirectory: string, digest: string): string =>
+  join(cacheDirectory, 'manifests', digest);
+
+/**
+ * The image of a digest: as kept with the shadow, as kept for all sessions of this machine, or from one of
+ * its servers, and then kept at both places. Whoever has it, it is checked whole before it is used.
+ *
+ * @throws ProxyError NOT_FETCHABLE, STATE_UNUSABLE
+ */
+export async function findImage(
+  options: FindImageOptions,
+): Promise<{ image: Image; wrong: readonly WrongServer[] }> {
+  const { digest: hex, shadow, cacheDirectory, logger } = options;
+  const digest = Buffer.from(hex, 'hex');
+  const inShadow = shadowManifestPath(shadow);
+  const inCache = cachedManifestPath(cacheDirectory, hex);
+  for (const path of [inShadow, inCache]) {
+    const image = await readKept(path, digest, logger);
+    if (image === undefined) continue;
+    if (path !== inShadow) await keep(inShadow, image);
+    return { image, wrong: [] };
+  }
+  const { content: image, wrong } = await fetchPublished({
+    ...options,
+    path: MANIFEST_PATH,
+    maxBytes: MAX_MANIFEST_BYTES,
+    open: (bytes) => openImage(bytes, { digest }),
+  });
+  await keep(inShadow, image);
+  // The cache only saves time: a full disk there is no reason not to start.
+  await keep(inCache, image).catch((error: unknown) => logger.warn(messageOf(error)));
+  return { image, wrong };
+}
+
+/** Undefined when it is not there, or damaged: then another has it. */
+async function readKept(path: string, digest: Buffer, logger: Logger): Promise<Image | undefined> {
+  if (!existsSync(path)) return undefined;
+  try {
+    return await readImage(path, { digest });
+  } catch (error) {
+    logger.warn(`a kept manifest is fetched again: ${messageOf(error)}`);
+    return undefined;
+  }
+}
+
+async function keep(path: string, image: Image): Promise<void> {
+  try {
+    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+    await saveImage(path, { image, statCache: undefined });
+  } catch (error) {
+    throw new ProxyError('STATE_UNUSABLE', `cannot keep ${path}: ${messageOf(error)}`, {
+      cause: error,
+    });
+  }
+}

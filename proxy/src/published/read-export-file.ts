@@ -1,0 +1,108 @@
+import {
+  type Filehandle,
+  Ftype3,
+  Mountstat3,
+  Nfs3Error,
+  type Nfs3Context,
+  type Nfs3Service,
+  Nfsstat3,
+  pathNames,
+  walk,
+} from '@rowfs/nfs3';
+import type { OpenServer } from '../failover/replica.ts';
+import { type ImageServer, serverAddress } from '../locator.ts';
+import { messageOf, ProxyError } from '../proxy-error.ts';
+import { ROOT_CREDENTIAL } from '../root-credential.ts';
+
+/** One READ's bytes: small enough that the first answers come soon on a slow link. */
+const CHUNK_BYTES = 128 * 1024;
+/** Enough to fill 1 Gbit/s at 30 ms. */
+const READS_IN_FLIGHT = 32;
+
+export interface ReadExportFileOptions {
+  readonly server: ImageServer;
+  readonly openServer: OpenServer;
+  /** From the root of the export. */
+  readonly path: string;
+  /** A longer file is refused before it is read. */
+  readonly maxBytes: number;
+  readonly signal: AbortSignal;
+  /** Called when some of it came. */
+  readonly onProgress?: () => void;
+}
+
+/**
+ * Reads a file of a server's export whole, with many READs under way.
+ *
+ * @throws ProxyError EXPORT_UNREADABLE, naming the server and what it answered
+ */
+export async function readExportFile(options: ReadExportFileOptions): Promise<Buffer> {
+  const { server, openServer, path, maxBytes, signal } = options;
+  const service = openServer(server);
+  const ctx: Nfs3Context = {
+    credential: ROOT_CREDENTIAL,
+    signal,
+    peer: { address: server.host, port: server.port ?? 0 },
+  };
+  try {
+    const { file, size } = await find(service, server.export, path, ctx);
+    if (size > maxBytes)
+      throw new Error(`it claims ${size} bytes, where ${maxBytes} are the most that is read`);
+    return await readWhole(service, file, size, ctx, options.onProgress ?? (() => undefined));
+  } catch (error) {
+    throw new ProxyError(
+      'EXPORT_UNREADABLE',
+      `${serverAddress(server)} does not give ${path}: ${messageOf(error)}`,
+      { cause: error },
+    );
+  } finally {
+    await service.close();
+  }
+}
+
+async function find(
+  service: Nfs3Service,
+  exportPath: string,
+  path: string,
+  ctx: Nfs3Context,
+): Promise<{ file: Filehandle; size: number }> {
+  const mounted = await service.mount(exportPath, ctx);
+  if (mounted.status !== Mountstat3.OK) throw new Nfs3Error(mounted.status, 'MNT');
+  const found = await walk(service, mounted.handle, pathNames(path), ctx);
+  if (found.status !== Nfsstat3.OK) throw new Nfs3Error(found.status, 'LOOKUP');
+  const result = await service.getattr({ object: found.object }, ctx);
+  if (result.status !== Nfsstat3.OK) throw new Nfs3Error(result.status, 'GETATTR');
+  const { type, size } = result.attributes;
+  if (type !== Ftype3.REG) throw new Error('it is no regular file');
+  return { file: found.object, size };
+}
+
+/** Chunk by chunk, several at a time; a server may answer with less than it was asked for. */
+async function readWhole(
+  service: Nfs3Service,
+  file: Filehandle,
+  size: number,
+  ctx: Nfs3Context,
+  onProgress: () => void,
+): Promise<Buffer> {
+  const content = Buffer.allocUnsafeSlow(size);
+  let next = 0;
+  const worker = async (): Promise<void> => {
+    while (next < size) {
+      let at = next;
+      const end = (next = Math.min(at + CHUNK_BYTES, size));
+      while (at < end) {
+        const result = await service.read({ file, offset: at, count: end - at }, ctx);
+        if (result.status !== Nfsstat3.OK) throw new Nfs3Error(result.status, `READ at ${at}`);
+        if (result.count === 0) throw new Error(`it ends at ${at}, before its ${size} bytes`);
+        for (const piece of result.data) {
+          content.set(piece, at);
+          at += piece.length;
+        }
+        onProgress();
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: READS_IN_FLIGHT }, worker));
+  return content;
+}
