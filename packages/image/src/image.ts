@@ -165,15 +165,13 @@ export class Image {
 
   /** The fileid that `name` has in the directory; undefined when it has no such entry. */
   lookup(directory: number, name: string): number | undefined {
-    const { bytes, view, layout } = this.#manifest;
+    const { view, layout } = this.#manifest;
     const at = this.#inode(directory, FileType.DIR);
-    const wanted = Buffer.from(name, 'latin1');
     let low = view.getUint32(at + Inode.a, true);
     let high = low + view.getUint32(at + Inode.b, true);
     while (low < high) {
       const middle = (low + high) >>> 1;
-      const start = layout.names + view.getUint32(layout.entries + middle * ENTRY_BYTES, true);
-      const order = bytes.compare(wanted, 0, wanted.length, start, this.#nameEnd(middle));
+      const order = this.#compareName(middle, name);
       if (order === 0) return view.getUint32(layout.entries + middle * ENTRY_BYTES + 4, true);
       if (order < 0) low = middle + 1;
       else high = middle;
@@ -376,6 +374,19 @@ export class Image {
     const { bytes, view, layout } = this.#manifest;
     const start = layout.names + view.getUint32(layout.entries + entry * ENTRY_BYTES, true);
     return bytes.toString('latin1', start, this.#nameEnd(entry));
+  }
+
+  /** Below 0 when the entry's name is before `name`. Byte by byte: it takes less than a native call. */
+  #compareName(entry: number, name: string): number {
+    const { bytes, view, layout } = this.#manifest;
+    const start = layout.names + view.getUint32(layout.entries + entry * ENTRY_BYTES, true);
+    const length = this.#nameEnd(entry) - start;
+    const common = Math.min(length, name.length);
+    for (let i = 0; i < common; i += 1) {
+      const order = (bytes[start + i] ?? 0) - name.charCodeAt(i);
+      if (order !== 0) return order;
+    }
+    return length - name.length;
   }
 
   #nameEnd(entry: number): number {
