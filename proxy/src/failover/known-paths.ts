@@ -1,4 +1,5 @@
 import type { Filehandle, Filename } from '@rowfs/nfs3';
+import type { LowerPaths } from '../inspect/lower-paths.ts';
 import type { RecordReader } from '../store/record-reader.ts';
 import { NodeHandles, type NodeId, ROOT_NODE } from './node-handle.ts';
 import {
@@ -11,7 +12,8 @@ import {
 } from './path-records.ts';
 
 /** Where objects of the image are, as far as anybody asked for them: the path table, only read. */
-export class KnownPaths {
+export class KnownPaths implements LowerPaths {
+  readonly root = ROOT_NODE;
   readonly #records: RecordReader;
   readonly #handles: NodeHandles;
 

@@ -61,6 +61,11 @@ export class ReplicaSet<Tree> {
     return chosen;
   }
 
+  /** All servers, the best first. */
+  all(): readonly Replica<Tree>[] {
+    return this.#replicas;
+  }
+
   /** All healthy servers. */
   healthy(): readonly Replica<Tree>[] {
     return this.#replicas.filter((replica) => replica.tree !== undefined);

@@ -4,7 +4,14 @@ import { cp, mkdtemp, rm } from 'node:fs/promises';
 import { createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { connectNfs3, createLocalDirectory, listenNfs3, type Nfs3Context } from '@rowfs/nfs3';
+import {
+  connectNfs3,
+  createLocalDirectory,
+  listenNfs3,
+  type Nfs3Context,
+  type Nfs3Layer,
+  nullLayer,
+} from '@rowfs/nfs3';
 import type { OpenServer } from '../failover/replica.ts';
 import type { ImageServer } from '../locator.ts';
 import type { ProxyAddress } from '../proxy-status.ts';
@@ -37,12 +44,12 @@ export class TestBench {
     return path;
   }
 
-  /** Serves a copy of `source`, hard links included only if `source` is served as it is. */
-  async serve(source: string, exportPath = '/'): Promise<TestServer> {
+  /** Serves a directory as it is, but for what a layer does to it. */
+  async serve(source: string, exportPath = '/', layer: Nfs3Layer = nullLayer): Promise<TestServer> {
     let running: (() => Promise<void>) | undefined;
     const start = async (port: number): Promise<number> => {
       const service = await createLocalDirectory({ root: source, access: 'read-only' });
-      const listener = await listenNfs3({ service, port, exports: [exportPath] });
+      const listener = await listenNfs3({ service: layer(service), port, exports: [exportPath] });
       running = async () => {
         running = undefined;
         await listener.close();

@@ -1,0 +1,365 @@
+import { type Image, verifyBlock } from '@rowfs/image';
+import type { Nfs3Context } from '@rowfs/nfs3';
+import type { Logger } from 'pino';
+import type { Urgency } from '../block-reader/block-fetcher.ts';
+import { FailoverError } from '../failover/failover-error.ts';
+import { type Replica, unreachable } from '../failover/replica.ts';
+import type { ReplicaSet } from '../failover/replica-set.ts';
+import { printableName } from '../inspect/printable-name.ts';
+import { ROOT_CREDENTIAL } from '../root-credential.ts';
+import { BlockQueue, isMoreUrgent, URGENCIES } from './block-queue.ts';
+import { BlockRead } from './block-read.ts';
+import { FetchError } from './fetch-error.ts';
+import type { ReadBytes, ServedImage } from './served-image.ts';
+import { ServerFault } from './server-fault.ts';
+import { Source } from './source.ts';
+import type { Standings } from './standings.ts';
+import { WantedBlock } from './wanted-block.ts';
+
+/*
+ * Blocks that are wanted stand in one queue, the most urgent first. Every server takes from it as much
+ * as its link holds (link-estimator.ts), so a fast one takes more. A run of neighbours is one READ.
+ *
+ * - A block goes to the server that would bring it first, even when that one has no room yet.
+ * - A read that takes much longer than expected is late: what it was to bring is asked of another
+ *   server as well, and the first right answer counts.
+ * - What a server brings is proven block by block. A server with a fault is distrusted: it is asked
+ *   only for what no other has, until a single block, much later, was right (standing.ts).
+ * - When a READ of several blocks fails, each is asked for alone: only what is bad is missed.
+ * - A block that every server was asked for, and none has right, is refused at once; while no server
+ *   answers, blocks wait.
+ */
+
+export interface DispatcherOptions {
+  readonly image: Image;
+  readonly replicas: ReplicaSet<ServedImage>;
+  readonly standings: Standings<ServedImage>;
+  readonly timings: { readonly holdMs: number };
+  readonly logger: Logger;
+  /** A server is distrusted, or trusted again. */
+  readonly changed: () => void;
+}
+
+/** How often to look for what is late. */
+const PULSE_MS = 20;
+/** So many blocks that no server takes now are passed over in search of one that is taken. */
+const MAX_PASSED = 64;
+
+export class Dispatcher {
+  readonly #options: DispatcherOptions;
+  readonly #wanted = new Map<number, WantedBlock>();
+  readonly #queue = new BlockQueue();
+  readonly #sources = new Map<ServedImage, Source>();
+  readonly #closing = new AbortController();
+  readonly #ctx: Nfs3Context;
+  #dispatching: NodeJS.Immediate | undefined;
+  #pulse: NodeJS.Timeout | undefined;
+  /** When the last server was lost; undefined while there is one. */
+  #deserted: number | undefined;
+  #cancelWait: (() => void) | undefined;
+
+  constructor(options: DispatcherOptions) {
+    this.#options = options;
+    const peer = { address: 'fetch', port: 0 };
+    this.#ctx = { credential: ROOT_CREDENTIAL, signal: this.#closing.signal, peer };
+  }
+
+  fetch(number: number, urgency: Urgency): Promise<Buffer> {
+    const known = this.#wanted.get(number);
+    if (known !== undefined) {
+      this.#hurry(known, urgency);
+      return known.bytes;
+    }
+    if (this.#closing.signal.aborted) return Promise.reject(closed());
+    let wanted;
+    try {
+      wanted = new WantedBlock(this.#options.image, number, urgency);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    this.#wanted.set(number, wanted);
+    this.#queue.put(wanted, { again: false });
+    this.#schedule();
+    return wanted.bytes;
+  }
+
+  serversChanged(): void {
+    this.#schedule();
+  }
+
+  close(): void {
+    this.#closing.abort(closed());
+    clearImmediate(this.#dispatching);
+    clearTimeout(this.#pulse);
+    this.#cancelWait?.();
+    for (const wanted of this.#wanted.values()) this.#settle(wanted, closed());
+  }
+
+  #hurry(wanted: WantedBlock, urgency: Urgency): void {
+    if (!isMoreUrgent(urgency, wanted.urgency)) return;
+    const isQueued = this.#queue.has(wanted);
+    this.#queue.remove(wanted);
+    wanted.urgency = urgency;
+    if (isQueued) this.#queue.put(wanted, { again: wanted.askedAt !== undefined });
+    this.#schedule();
+  }
+
+  /** At the end of this turn of the event loop: neighbours that are asked for together go together. */
+  #schedule(): void {
+    if (this.#closing.signal.aborted) return;
+    this.#dispatching ??= setImmediate(() => {
+      this.#dispatching = undefined;
+      this.#dispatch();
+    });
+  }
+
+  #dispatch(): void {
+    this.#findSources();
+    for (const source of this.#sources.values()) source.proceed();
+    for (const urgency of URGENCIES) this.#giveOut(urgency);
+    for (const source of this.#sources.values())
+      if (source.hasRoom('prefetch')) source.served.link.idle();
+    if (this.#wanted.size > 0) this.#pulse ??= this.#nextPulse();
+  }
+
+  #giveOut(urgency: Urgency): void {
+    let passed = 0;
+    for (const wanted of this.#queue.of(urgency)) {
+      const taker = this.#takerOf(wanted);
+      if (taker === undefined) {
+        passed += 1;
+        if (passed > MAX_PASSED) return;
+      } else {
+        const mayRead = (other: WantedBlock): boolean => other.mayBeAskedOf(taker.served);
+        this.#begin(new BlockRead(taker, this.#queue.run(wanted, taker.runBytes, mayRead)));
+      }
+    }
+  }
+
+  /** Who is given the block now; undefined when nobody has it, has room, or would be the first. */
+  #takerOf(wanted: WantedBlock): Source | undefined {
+    const able = [...this.#sources.values()].filter(({ served }) => wanted.mayBeAskedOf(served));
+    if (able.length === 0) this.#giveUpIfHopeless(wanted);
+    const good = able.filter(({ standing }) => standing.trust !== 'distrusted');
+    let taker: Source | undefined;
+    let soonest = Infinity;
+    for (const source of good.length > 0 ? good : able) {
+      const hasRoom = source.hasRoom(wanted.urgency);
+      // Who has no room would first do all that is queued, and the block may be the last of it.
+      const eta = source.served.link.etaMs(hasRoom ? wanted.block.length : this.#queue.bytes);
+      if (eta >= soonest) continue;
+      soonest = eta;
+      taker = hasRoom ? source : undefined;
+    }
+    return taker;
+  }
+
+  #begin(read: BlockRead): void {
+    const { source, blocks } = read;
+    source.reads.add(read);
+    for (const wanted of blocks) {
+      this.#queue.remove(wanted);
+      wanted.asked.add(source.served);
+      wanted.askedAt ??= performance.now();
+    }
+    read
+      .run(this.#ctx)
+      .then((bytes) => bytes && this.#arrived(read, bytes))
+      .catch((error: unknown) => this.#failed(read, error))
+      .finally(() => this.#ended(read));
+  }
+
+  #ended(read: BlockRead): void {
+    read.source.reads.delete(read);
+    for (const wanted of read.blocks) {
+      wanted.asked.delete(read.source.served);
+      if (wanted.isSettled || this.#queue.has(wanted)) continue;
+      this.#queue.put(wanted, { again: true });
+    }
+    this.#schedule();
+  }
+
+  /** Gives what is right of it. */
+  #arrived({ source, blocks }: BlockRead, { parts, length, fault }: ReadBytes): void {
+    const { standing, served } = source;
+    standing.bytesFetched += length;
+    const bytes = new Parts(parts);
+    let left = length;
+    for (const wanted of blocks) {
+      const { block } = wanted;
+      if (left < block.length) {
+        standing.bytesWasted += left;
+        left = 0;
+        if (fault !== undefined) this.#blame(source, wanted, fault, blocks.length > 1);
+        continue;
+      }
+      left -= block.length;
+      const data = bytes.take(block.length);
+      const isRight = verifyBlock(wanted.digest, data);
+      if (!isRight || wanted.isSettled) standing.bytesWasted += block.length;
+      if (isRight) {
+        const { trust } = standing;
+        standing.praise();
+        if (trust !== standing.trust) this.#trusted(source);
+        this.#settle(wanted, data);
+      } else {
+        served.link.restart();
+        const fault = new ServerFault('BAD_BLOCK', `wrong bytes at ${block.offset}`);
+        this.#blame(source, wanted, fault, false);
+      }
+    }
+  }
+
+  #failed({ source, blocks }: BlockRead, error: unknown): void {
+    const { replica } = source.served;
+    if (error instanceof ServerFault) {
+      // A file that is not there is not there for each of its blocks.
+      const isOfOne = error.code !== 'MISSING_FILE' && blocks.length > 1;
+      for (const wanted of blocks) this.#blame(source, wanted, error, isOfOne);
+      return;
+    }
+    if (this.#closing.signal.aborted) return;
+    const reason = error instanceof FailoverError ? error : unreachable(replica.address, error);
+    replica.demote(source.served, reason);
+  }
+
+  /** @param isOfOne the fault may be of one of several blocks, which is found by asking for each. */
+  #blame(source: Source, wanted: WantedBlock, fault: ServerFault, isOfOne: boolean): void {
+    const { standing, served } = source;
+    if (isOfOne) wanted.isAlone = true;
+    else {
+      wanted.faults.set(served.replica, fault);
+      standing.badBlocks += 1;
+    }
+    const { trust } = standing;
+    const { address } = served.replica;
+    const file = this.#pathOf(wanted);
+    const named = new ServerFault(fault.code, `${address}: ${file}: ${fault.message}`);
+    if (standing.blame(named)) {
+      const { offset } = wanted.block;
+      this.#options.logger.warn({ server: address, code: fault.code, file, offset }, named.message);
+    }
+    if (trust !== standing.trust) this.#options.changed();
+  }
+
+  #trusted({ served }: Source): void {
+    this.#options.logger.info({ server: served.replica.address }, 'image server is trusted again');
+    this.#options.changed();
+  }
+
+  #settle(wanted: WantedBlock, outcome: Buffer | Error): void {
+    if (wanted.isSettled) return;
+    this.#wanted.delete(wanted.number);
+    this.#queue.remove(wanted);
+    if (outcome instanceof Error) wanted.reject(outcome);
+    else wanted.resolve(outcome);
+  }
+
+  #giveUpIfHopeless(wanted: WantedBlock): void {
+    const { replicas } = this.#options;
+    if (wanted.faults.size === 0 || wanted.asked.size > 0 || !replicas.isSettled()) return;
+    const faults = [...wanted.faults.values()].map(({ code }) => code);
+    const servers = [...wanted.faults.keys()].map(({ address }) => address);
+    const each = servers.map((server, i) => `${server} (${faults[i]})`).join(', ');
+    const message = `no server has ${this.#pathOf(wanted)} right at ${wanted.block.offset}: ${each}`;
+    this.#settle(wanted, new FetchError('BAD_BLOCK', message));
+  }
+
+  /** Keeps step with the servers: those that are mounted are sources. */
+  #findSources(): void {
+    const { replicas, standings } = this.#options;
+    const mounted = new Map<ServedImage, Replica<ServedImage>>();
+    for (const replica of replicas.healthy())
+      if (replica.tree !== undefined) mounted.set(replica.tree, replica);
+    for (const served of this.#sources.keys())
+      if (!mounted.has(served)) this.#sources.delete(served);
+    for (const [served, replica] of mounted)
+      if (!this.#sources.has(served))
+        this.#sources.set(served, new Source(served, standings.of(replica)));
+    if (mounted.size > 0) this.#deserted = undefined;
+    else {
+      this.#deserted ??= performance.now();
+      // The set probes its servers sooner while somebody waits.
+      if (this.#wanted.size > 0)
+        this.#cancelWait ??= replicas.onNextChange(() => {
+          this.#cancelWait = undefined;
+          this.#schedule();
+        });
+    }
+  }
+
+  #nextPulse(): NodeJS.Timeout {
+    return setTimeout(() => {
+      this.#pulse = undefined;
+      const now = performance.now();
+      for (const source of this.#sources.values()) this.#hedge(source, now);
+      this.#giveUpWaiting(now);
+      this.#dispatch();
+    }, PULSE_MS);
+  }
+
+  #hedge({ reads, served }: Source, now: number): void {
+    for (const read of reads) {
+      if (read.isUnheard(now)) {
+        const message = `${served.replica.address} has said nothing for too long`;
+        served.replica.demote(served, new FailoverError('SILENT', message));
+      }
+      if (read.isLate || !read.isOverdue(now)) continue;
+      read.isLate = true;
+      for (const wanted of read.blocks)
+        if (!wanted.isSettled && !this.#queue.has(wanted)) this.#queue.put(wanted, { again: true });
+    }
+  }
+
+  /** What was asked for long ago, or has nobody to be asked of, is given up. */
+  #giveUpWaiting(now: number): void {
+    const { holdMs } = this.#options.timings;
+    const deserted = this.#deserted;
+    for (const wanted of this.#wanted.values()) {
+      const alone = deserted === undefined ? Infinity : Math.max(deserted, wanted.since);
+      const waiting = Math.min(alone, wanted.askedAt ?? Infinity);
+      if (now - waiting < holdMs) continue;
+      const reasons = this.#options.replicas
+        .all()
+        .map(({ lastError, address }) => lastError?.message ?? address);
+      const message = `no server answered for ${holdMs} ms: ${reasons.join('; ')}`;
+      this.#settle(wanted, new FetchError('NO_SERVER', message));
+    }
+  }
+
+  #pathOf({ block }: WantedBlock): string {
+    return `/${printableName(this.#options.image.path(block.fileid).join('/'))}`;
+  }
+}
+
+/** Takes bytes off the front of several pieces, as copies: the pieces are receive buffers. */
+class Parts {
+  readonly #parts: readonly Uint8Array[];
+  #index = 0;
+  #at = 0;
+
+  constructor(parts: readonly Uint8Array[]) {
+    this.#parts = parts;
+  }
+
+  take(length: number): Buffer {
+    const taken = Buffer.allocUnsafeSlow(length);
+    let have = 0;
+    while (have < length) {
+      const part = this.#parts[this.#index];
+      if (part === undefined) throw new RangeError('there are not as many bytes');
+      const piece = part.subarray(this.#at, this.#at + length - have);
+      taken.set(piece, have);
+      have += piece.length;
+      this.#at += piece.length;
+      if (this.#at < part.length) continue;
+      this.#index += 1;
+      this.#at = 0;
+    }
+    return taken;
+  }
+}
+
+function closed(): FetchError {
+  return new FetchError('CLOSED', 'the fetcher was closed');
+}
