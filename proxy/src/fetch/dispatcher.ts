@@ -75,7 +75,7 @@ export class Dispatcher {
     try {
       wanted = new WantedBlock(this.#options.image, number, urgency);
     } catch (error) {
-      return Promise.reject(error);
+      return Promise.reject(error instanceof Error ? error : new Error(String(error)));
     }
     this.#wanted.set(number, wanted);
     this.#queue.put(wanted, { again: false });
