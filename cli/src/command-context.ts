@@ -1,12 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import {
-  createRegistryNode,
-  formatApplianceId,
-  generateIdentity,
-  loadKey,
-  type RegistryNode,
-} from '@rowfs/registry';
+import type { RegistryNode } from '@rowfs/registry';
 import type { Command } from 'commander';
 import { type Logger, pino } from 'pino';
 import { CliError } from './errors.ts';
@@ -56,6 +50,7 @@ export async function applianceOf(context: CommandContext, text: string): Promis
       `'${text}' would be one of your own appliances, but there is no key at ${path}: name another's in full, NAME@PEERID, or create a key with 'rowfs key'`,
     );
   }
+  const { formatApplianceId, loadKey } = await import('@rowfs/registry');
   const { peerId } = await loadKey(path);
   return formatApplianceId({ name: text, publisher: peerId });
 }
@@ -70,6 +65,7 @@ export async function withRegistry<T>(
   context: CommandContext,
   use: (node: RegistryNode) => Promise<T>,
 ): Promise<T> {
+  const { createRegistryNode, generateIdentity } = await import('@rowfs/registry');
   const node = await createRegistryNode({
     dataDir: join(context.state, 'client'),
     listen: [],

@@ -1,22 +1,16 @@
 import { readFileSync } from 'node:fs';
 import type { Command, Option } from 'commander';
 import { parse as parseYaml } from 'yaml';
-import { z } from 'zod';
 import { CliError, lineOf } from './errors.ts';
 import { commandPath, flagValue, parseOptionValue } from './options.ts';
 
-const scalar = z.union([z.string(), z.number(), z.boolean()]);
-const value = z.union([scalar, z.array(scalar)]);
-type Value = z.infer<typeof value>;
+type Scalar = string | number | boolean;
+type Value = Scalar | Scalar[];
 
 /** Options of every command by their long name; an object below a command's name holds its own. */
 export interface ConfigFile {
   readonly [name: string]: Value | ConfigFile;
 }
-const configSchema: z.ZodType<ConfigFile> = z.record(
-  z.string(),
-  z.union([value, z.lazy(() => configSchema)]),
-);
 
 /**
  * Reads a YAML config file. A file that is not there counts as empty when nobody asked for it.
@@ -32,11 +26,32 @@ export function readConfigFile(path: string, asked: boolean): ConfigFile {
     throw new CliError('BAD_CONFIG', `cannot read the config file: ${lineOf(error)}`);
   }
   try {
-    return configSchema.parse(parseYaml(text, { logLevel: 'error' }) ?? {});
+    const config: unknown = parseYaml(text, { logLevel: 'error' }) ?? {};
+    if (isConfig(config)) return config;
   } catch (error) {
-    const why = error instanceof z.ZodError ? z.prettifyError(error) : lineOf(error);
-    throw new CliError('BAD_CONFIG', `${path}: ${why.replaceAll('\n', ' ')}`);
+    throw new CliError('BAD_CONFIG', `${path}: ${lineOf(error)}`);
   }
+  throw new CliError(
+    'BAD_CONFIG',
+    `${path}: expected options and their values: texts, numbers, true, false, or lists of them`,
+  );
+}
+
+function isConfig(config: unknown): config is ConfigFile {
+  return (
+    typeof config === 'object' &&
+    config !== null &&
+    !Array.isArray(config) &&
+    Object.values(config).every((entry) => isValue(entry) || isConfig(entry))
+  );
+}
+
+function isValue(entry: unknown): entry is Value {
+  return isScalar(entry) || (Array.isArray(entry) && entry.every(isScalar));
+}
+
+function isScalar(entry: unknown): entry is Scalar {
+  return ['string', 'number', 'boolean'].includes(typeof entry);
 }
 
 /**

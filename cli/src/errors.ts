@@ -40,6 +40,21 @@ export function listenError(error: unknown, { host, port }: HostPort): unknown {
   }
 }
 
+/** The same of the operators' REST. */
+export function restListenError(error: unknown, { host, port }: HostPort): CliError {
+  return codeOf(error) === 'EADDRINUSE'
+    ? new CliError(
+        'PORT_IN_USE',
+        `port ${port} of ${host} is in use: choose another one for the operators' REST, or 0 for any`,
+        { cause: error },
+      )
+    : new CliError(
+        'LISTEN_REFUSED',
+        `operators' REST cannot listen on port ${port} of ${host}: ${lineOf(error)}`,
+        { cause: error },
+      );
+}
+
 /** The stable code of any error that has one. */
 export function codeOf(error: unknown): string {
   const code = error instanceof Error && 'code' in error ? error.code : undefined;

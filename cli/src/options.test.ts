@@ -44,8 +44,11 @@ describe('the anonymous user', () => {
 
 describe('the environment', () => {
   /** The options of `rowfs proxy` and `rowfs node` as an environment and a command line give them. */
-  function optionsOf(args: string[], env: Record<string, string>): Record<string, unknown> {
-    const program = createProgram();
+  async function optionsOf(
+    args: string[],
+    env: Record<string, string>,
+  ): Promise<Record<string, unknown>> {
+    const program = await createProgram();
     for (const command of program.commands) {
       command.exitOverride().configureOutput({ writeErr: () => undefined });
       command.action(() => undefined);
@@ -59,50 +62,59 @@ describe('the environment', () => {
     return program.commands.find((each) => each.name() === args[0])?.opts() ?? {};
   }
 
-  it("gives a command's own options, each in its own type, below the command line", () => {
+  it("gives a command's own options, each in its own type, below the command line", async () => {
     const env = {
       ROWFS_PROXY_LISTEN: '10.0.0.1:2049',
       ROWFS_PROXY_LEASE: '5m',
       ROWFS_JSON: 'true',
     };
-    const options = optionsOf(['proxy', 'x', '--lease', '6m'], env);
+    const options = await optionsOf(['proxy', 'x', '--lease', '6m'], env);
     assert.deepEqual(options['listen'], { host: '10.0.0.1', port: 2049 });
     assert.equal(options['lease'], 360);
     assert.equal(options['json'], true);
-    assert.equal(optionsOf(['ls', 'x'], { ROWFS_JSON: '0' })['json'], false);
+    assert.equal((await optionsOf(['ls', 'x'], { ROWFS_JSON: '0' }))['json'], false);
   });
 
-  it('gives several values between blanks', () => {
+  it('gives several values between blanks', async () => {
     const env = {
       ROWFS_REGISTRY: '/ip4/10.0.0.1/tcp/1  /ip4/10.0.0.2/tcp/2',
       ROWFS_PROXY_SERVER: 'a:2049,2050:/x b:/y',
     };
-    const options = optionsOf(['proxy'], env);
+    const options = await optionsOf(['proxy'], env);
     assert.deepEqual(options['registry'], ['/ip4/10.0.0.1/tcp/1', '/ip4/10.0.0.2/tcp/2']);
     assert.deepEqual(
       (options['server'] as { host: string; export: string }[]).map((each) => each.export),
       ['/x', '/y'],
     );
     assert.deepEqual(
-      optionsOf(['proxy', '--registry', '/ip4/10.0.0.3/tcp/3'], env)['registry'],
+      (await optionsOf(['proxy', '--registry', '/ip4/10.0.0.3/tcp/3'], env))['registry'],
       ['/ip4/10.0.0.3/tcp/3'],
       'a flag replaces the list',
     );
   });
 
-  it('takes a flag that says no for what it says', () => {
+  it('takes a flag that says no for what it says', async () => {
     const publish = ['publish', 'x', '--version', '1', '--server', 'a:/x'];
-    assert.equal(optionsOf(publish, {})['manifest'], undefined);
-    assert.equal(optionsOf(publish, { ROWFS_PUBLISH_NO_MANIFEST: '1' })['manifest'], false);
-    assert.equal(optionsOf(publish, { ROWFS_PUBLISH_NO_MANIFEST: '0' })['manifest'], undefined);
-    assert.equal(optionsOf(publish, { ROWFS_PUBLISH_MANIFEST: 'a file' })['manifest'], 'a file');
+    assert.equal((await optionsOf(publish, {}))['manifest'], undefined);
+    assert.equal((await optionsOf(publish, { ROWFS_PUBLISH_NO_MANIFEST: '1' }))['manifest'], false);
+    assert.equal(
+      (await optionsOf(publish, { ROWFS_PUBLISH_NO_MANIFEST: '0' }))['manifest'],
+      undefined,
+    );
+    assert.equal(
+      (await optionsOf(publish, { ROWFS_PUBLISH_MANIFEST: 'a file' }))['manifest'],
+      'a file',
+    );
   });
 
-  it('names the variable that is wrong', () => {
-    assert.throws(
+  it('names the variable that is wrong', async () => {
+    await assert.rejects(
       () => optionsOf(['proxy', 'x'], { ROWFS_PROXY_LEASE: 'soon' }),
       /ROWFS_PROXY_LEASE='soon'/,
     );
-    assert.throws(() => optionsOf(['ls', 'x'], { ROWFS_JSON: 'maybe' }), /ROWFS_JSON='maybe'/);
+    await assert.rejects(
+      () => optionsOf(['ls', 'x'], { ROWFS_JSON: 'maybe' }),
+      /ROWFS_JSON='maybe'/,
+    );
   });
 });

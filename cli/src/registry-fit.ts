@@ -1,11 +1,5 @@
 import type { ImageServer, Location, Locator, UseRegistry } from '@rowfs/proxy';
-import {
-  createResolver,
-  holdLease,
-  parseServerAddress,
-  type RegistryNode,
-  type ServerAddress,
-} from '@rowfs/registry';
+import { createResolver, holdLease, type RegistryNode, type ServerAddress } from '@rowfs/registry';
 
 /** The registry as the proxy wants it: where the servers of an appliance's version are. */
 export function registryLocator(node: RegistryNode, appliance: string): Locator {
@@ -38,13 +32,4 @@ export function registryUses(node: RegistryNode, ttlSeconds: number): UseRegistr
 /** A server as the proxy knows it. */
 export function imageServer({ host, port, mountPort, exportPath }: ServerAddress): ImageServer {
   return { host, port, export: exportPath, ...(mountPort === undefined ? {} : { mountPort }) };
-}
-
-/**
- * Parses `host[:port[,mountport]]:/path`.
- *
- * @throws RegistryError INVALID_ADDRESS
- */
-export function parseImageServer(text: string): ImageServer {
-  return imageServer(parseServerAddress(text));
 }

@@ -16,8 +16,8 @@ function rowfs(...args: string[]): Promise<{ status: number; stdout: string; std
 }
 
 describe('rowfs', () => {
-  it('every command has a description, examples, and an environment variable for each option', () => {
-    const program = createProgram();
+  it('every command has a description, examples, and an environment variable for each option', async () => {
+    const program = await createProgram();
     for (const command of new Set([...program.commands, ...leafCommands(program)])) {
       assert.ok(command.description() !== '', command.name());
       let help = '';

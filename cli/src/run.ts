@@ -9,15 +9,18 @@ const { version } = JSON.parse(
   readFileSync(new URL('../package.json', import.meta.url), 'utf8'),
 ) as { version: string };
 
-/** Makes the `rowfs` program: every command, option and environment variable. */
-export function createProgram(): Command {
+/**
+ * Makes the `rowfs` program: every command, option and environment variable. Of commands other than
+ * `wanted`, if it is the name of one, it has the names only.
+ */
+export async function createProgram(wanted?: string): Promise<Command> {
   const program = new Command('rowfs')
     .description('Boot and run versioned images over any network, without copying them first')
     .version(version)
     .showHelpAfterError('(add --help for usage)')
     .enablePositionalOptions()
     .exitOverride();
-  addCommands(program);
+  await addCommands(program, wanted);
   for (const command of leafCommands(program)) addCommonOptions(command);
   program.addHelpText(
     'after',
@@ -44,7 +47,7 @@ Examples:
  * that was shown as one line, 2 for a command line that was not understood.
  */
 export async function run(argv: readonly string[]): Promise<number> {
-  const program = createProgram();
+  const program = await createProgram(argv[2]);
   const asked = { json: false };
   program.hook('preAction', (_program, command) => {
     asked.json = command.opts<CommonOptions>().json;

@@ -1,15 +1,11 @@
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { z } from 'zod';
-
-const daemonSchema = z.object({
-  command: z.string(),
-  pid: z.int(),
-  rest: z.url(),
-});
-
 /** A `rowfs` command that goes on running, and where its REST is. */
-export type Daemon = z.infer<typeof daemonSchema>;
+export interface Daemon {
+  readonly command: string;
+  readonly pid: number;
+  readonly rest: string;
+}
 
 const directoryOf = (state: string): string => join(state, 'run');
 
@@ -28,12 +24,18 @@ export async function noteDaemon(
 
 /** The commands that run on this state directory; notes of those that died are removed. */
 export async function runningDaemons(state: string): Promise<Daemon[]> {
+  const { z } = await import('zod');
+  const schema = z.object({
+    command: z.string(),
+    pid: z.int(),
+    rest: z.url(),
+  });
   const names = await readdir(directoryOf(state)).catch(() => []);
   const running: Daemon[] = [];
   for (const name of names.sort()) {
     const file = join(directoryOf(state), name);
     const daemon = await readFile(file, 'utf8').then(
-      (text) => daemonSchema.safeParse(JSON.parse(text)).data,
+      (text) => schema.safeParse(JSON.parse(text)).data,
       () => undefined,
     );
     if (daemon !== undefined && isAlive(daemon.pid)) running.push(daemon);

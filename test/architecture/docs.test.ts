@@ -64,11 +64,11 @@ describe('the documents', () => {
       }
     });
 
-    it(`${path}: commands and options exist`, () => {
+    it(`${path}: commands and options exist`, async () => {
       for (const line of codeOf(text).flatMap((code) => code.split(SEPARATOR))) {
         const words = /\browfs ([a-z].*)/.exec(line)?.[1]?.split(/\s+/);
         if (words === undefined) continue;
-        const command = commandOf(createProgram(), words);
+        const command = commandOf(await createProgram(), words);
         assert.ok(command !== undefined, line);
         for (const [option] of words.join(' ').matchAll(/--[a-z][a-z-]*/g)) {
           assert.ok(optionsOf(command).includes(option), `${option} in ${line}`);

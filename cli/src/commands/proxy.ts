@@ -9,10 +9,11 @@ import {
   staticLocator,
   type UpgradePolicy,
 } from '@rowfs/proxy';
-import { createRegistryNode, type RegistryNode, type Session } from '@rowfs/registry';
+import type { RegistryNode, Session } from '@rowfs/registry';
 import { type Command, Option } from 'commander';
 import { applianceOf, type CommandContext, commandContext } from '../command-context.ts';
 import { CliError } from '../errors.ts';
+import { parseImageServer } from '../image-server.ts';
 import {
   type HostPort,
   listenOption,
@@ -21,8 +22,7 @@ import {
   RepeatableOption,
   wholeNumber,
 } from '../options.ts';
-import { startOperatorsRest } from '../operators-rest.ts';
-import { parseImageServer, registryLocator, registryUses } from '../registry-fit.ts';
+import { restOnDemand } from '../rest-on-demand.ts';
 import { sessionOf } from '../session.ts';
 import { machinesDirectory } from '../shadows.ts';
 import {
@@ -125,23 +125,13 @@ Examples:
         machinesDirectory(context.state),
         machineName(appliance, servers, options.name),
       );
-      const node = await createRegistryNode({
-        dataDir: join(machine, 'node'),
-        listen: [],
-        bootstrap: appliance === undefined ? [] : context.registry,
-        mode: 'client',
-        // A machine boots from what it knew when the registry is down.
-        allowOffline: true,
-        logger: context.logger,
-      });
+      const bootstrap = appliance === undefined ? [] : context.registry;
+      const node = new NodeOnDemand(context, join(machine, 'node'), bootstrap);
       try {
         const outside =
           appliance === undefined
             ? { locator: staticLocator(servers) }
-            : {
-                locator: registryLocator(node, appliance),
-                uses: registryUses(node, options.lease),
-              };
+            : await throughRegistry(node, appliance, options.lease);
         await runProxy(context, node, options, stopped, {
           ...outside,
           stateDirectory: machine,
@@ -165,9 +155,49 @@ Examples:
     });
 }
 
+/**
+ * The proxy's node of the registry, begun when somebody first asks for it: before plain NFS exports
+ * that is who looks at the operators' REST, and until then its memory is saved.
+ */
+class NodeOnDemand {
+  readonly #start: () => Promise<RegistryNode>;
+  #node: Promise<RegistryNode> | undefined;
+
+  constructor({ logger }: CommandContext, dataDir: string, bootstrap: readonly string[]) {
+    this.#start = async () => {
+      const { createRegistryNode } = await import('@rowfs/registry');
+      // A machine boots from what it knew when the registry is down.
+      const how = { listen: [], mode: 'client', allowOffline: true } as const;
+      return createRegistryNode({ ...how, dataDir, bootstrap, logger });
+    };
+  }
+
+  get(): Promise<RegistryNode> {
+    return (this.#node ??= this.#start());
+  }
+
+  async close(): Promise<void> {
+    const node = await this.#node?.catch(() => undefined);
+    await node?.close();
+  }
+}
+
+async function throughRegistry(
+  node: NodeOnDemand,
+  appliance: string,
+  leaseSeconds: number,
+): Promise<Pick<ProxyOptions, 'locator' | 'uses'>> {
+  const { registryLocator, registryUses } = await import('../registry-fit.ts');
+  const started = await node.get();
+  return {
+    locator: registryLocator(started, appliance),
+    uses: registryUses(started, leaseSeconds),
+  };
+}
+
 async function runProxy(
   context: CommandContext,
-  node: RegistryNode,
+  node: NodeOnDemand,
   { rest: at }: ProxyCommandOptions,
   stopped: Promise<unknown>,
   proxyOptions: ProxyOptions,
@@ -175,7 +205,7 @@ async function runProxy(
   const proxy = await createProxy(proxyOptions);
   try {
     const sessions = async (): Promise<Session[]> => [sessionOf(proxy, await proxy.status())];
-    const rest = await startOperatorsRest(context, 'proxy', { node, at, sessions });
+    const rest = await restOnDemand(context, 'proxy', { node: () => node.get(), at, sessions });
     try {
       const { appliance, version, staleSince } = await proxy.status();
       const ready = {

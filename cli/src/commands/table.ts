@@ -1,31 +1,30 @@
 import type { Command } from 'commander';
-import { addDemoCommand } from './demo.ts';
-import { addGcCommand } from './gc.ts';
-import { addImageCommand } from './image/command.ts';
-import { addKeyCommand } from './key.ts';
-import { addLsCommand } from './ls.ts';
-import { addNodeCommand } from './node.ts';
-import { addProxyCommand } from './proxy.ts';
-import { addPublishCommand } from './publish.ts';
-import { addResolveCommand } from './resolve.ts';
-import { addServeCommand } from './serve.ts';
-import { addShadowCommand } from './shadow/command.ts';
-import { addSharersCommand } from './sharers.ts';
-import { addStatusCommand } from './status.ts';
 
-/** Every command, in the order in which a newcomer meets them. */
-export function addCommands(program: Command): void {
-  addDemoCommand(program);
-  addNodeCommand(program);
-  addKeyCommand(program);
-  addImageCommand(program);
-  addServeCommand(program);
-  addPublishCommand(program);
-  addResolveCommand(program);
-  addProxyCommand(program);
-  addShadowCommand(program);
-  addLsCommand(program);
-  addSharersCommand(program);
-  addGcCommand(program);
-  addStatusCommand(program);
+/** Every command, in the order in which a newcomer meets them, and how its options are had. */
+const COMMANDS: Readonly<Record<string, () => Promise<(program: Command) => void>>> = {
+  demo: async () => (await import('./demo.ts')).addDemoCommand,
+  node: async () => (await import('./node.ts')).addNodeCommand,
+  key: async () => (await import('./key.ts')).addKeyCommand,
+  image: async () => (await import('./image/command.ts')).addImageCommand,
+  serve: async () => (await import('./serve.ts')).addServeCommand,
+  publish: async () => (await import('./publish.ts')).addPublishCommand,
+  resolve: async () => (await import('./resolve.ts')).addResolveCommand,
+  proxy: async () => (await import('./proxy.ts')).addProxyCommand,
+  shadow: async () => (await import('./shadow/command.ts')).addShadowCommand,
+  ls: async () => (await import('./ls.ts')).addLsCommand,
+  sharers: async () => (await import('./sharers.ts')).addSharersCommand,
+  gc: async () => (await import('./gc.ts')).addGcCommand,
+  status: async () => (await import('./status.ts')).addStatusCommand,
+};
+
+/**
+ * Adds every command. When `wanted` is the name of one, the others are names without options: what
+ * they would import costs the one that runs time, and memory for as long as it runs.
+ */
+export async function addCommands(program: Command, wanted: string | undefined): Promise<void> {
+  const isOne = wanted !== undefined && Object.hasOwn(COMMANDS, wanted);
+  for (const [name, load] of Object.entries(COMMANDS)) {
+    if (isOne && name !== wanted) program.command(name);
+    else (await load())(program);
+  }
 }

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { isIPv6 } from 'node:net';
+import { isIPv6, type Socket } from 'node:net';
 import fastify from 'fastify';
 import {
   serializerCompiler,
@@ -35,6 +35,8 @@ export interface RestServer {
    * @throws RestError PORT_IN_USE, LISTEN_REFUSED
    */
   listen(at: { readonly host: string; readonly port: number }): Promise<{ readonly url: string }>;
+  /** Serves a connection to `host` that somebody else accepted. */
+  accept(socket: Socket, host: string): void;
   /** Ends all connections at once, those that are only kept alive too. */
   close(): Promise<void>;
 }
@@ -89,6 +91,10 @@ export async function createRestServer(options: RestServerOptions): Promise<Rest
       const address = app.server.address();
       const bound = typeof address === 'object' ? address?.port : undefined;
       return { url: `http://${urlHost(host)}:${bound ?? port}` };
+    },
+    accept(socket, host) {
+      listeningOn = host;
+      app.server.emit('connection', socket);
     },
     close: () => app.close(),
   };

@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -22,7 +22,6 @@ import { BLOCK_BYTES, type Work } from '../overlay/work.ts';
 const MIB = 2 ** 20;
 /** Every so manieth file of the image is changed before the merged tree is walked. */
 const CHANGED_EVERY = 5;
-const RSS_BUDGET_BYTES = 150e6;
 /** A READ through the layer may cost 15 % more than one that goes past it. */
 const PASS_THROUGH_RATIO = 1 / 1.15;
 const AMPLIFICATION = 1.1;
@@ -59,7 +58,7 @@ const SHORT: Scale = {
 
 /** Everything that is measured, running. */
 interface Sides {
-  readonly proxy: Side & { readonly pid: number; readonly shadow: string };
+  readonly proxy: Side & { readonly shadow: string };
   readonly direct: Side;
   /** The same server, in a directory where it loses no change of a name that it has answered. */
   readonly directDurable: Side;
@@ -101,7 +100,7 @@ export const overlayOps: BenchCase = {
       // First of all, for blocks that are here already take nothing more.
       add(await amplification(sides.proxy, scale));
       for (const each of measured(scale)) add(...(await compare(each, sides, scale.rounds)));
-      add(...(await memory(sides, scale)));
+      add(...(await walks(sides, scale)));
       return summarize('overlay-ops', rows);
     } finally {
       for (const close of closing) await close();
@@ -245,8 +244,8 @@ async function amplification(proxy: Sides['proxy'], scale: Scale): Promise<Bench
   return costRow(name, 'MB', bytes, AMPLIFICATION);
 }
 
-/** `ls -lR` of the tree with every fifth file changed, and what the proxy's memory is after it. */
-async function memory(sides: Sides, scale: Scale): Promise<BenchRow[]> {
+/** `ls -lR` of the tree with every fifth file changed. */
+async function walks(sides: Sides, scale: Scale): Promise<BenchRow[]> {
   const change: Work = {
     kind: 'change-files',
     directory: SMALL_FILES,
@@ -254,33 +253,14 @@ async function memory(sides: Sides, scale: Scale): Promise<BenchRow[]> {
     inFlight: 8,
   };
   for (const side of [sides.proxy, sides.direct, sides.overlayfs]) await side.perform(change);
-  const walked = await compare(
-    {
-      work: () => ({ kind: 'walk', directory: SMALL_FILES }),
-      beside: ['direct', 'overlayfs'],
-      phases: { walk: '`ls -lR` of the merged tree' },
-      unit: 'names/s',
-      target: 1,
-    },
-    sides,
-    scale.rounds,
-  );
-  const { now, most } = await residentBytes(sides.proxy.pid);
-  const files = scale.tree.directories * scale.tree.filesPerDirectory;
-  const what = `${files} files, ${files / CHANGED_EVERY} of them changed`;
-  const budget = (bytes: number) => ({ ours: bytes / 1e6, peer: RSS_BUDGET_BYTES / 1e6 });
-  return [
-    ...walked,
-    costRow(`memory of the proxy (RSS), ${what}, beside what it may take`, 'MB', budget(now), 1),
-    costRow('the most that it took at any time, beside the same', 'MB', budget(most)),
-  ];
-}
-
-async function residentBytes(pid: number): Promise<{ now: number; most: number }> {
-  const status = await readFile(`/proc/${pid}/status`, 'utf8');
-  const kib = (field: string): number =>
-    Number(new RegExp(`^${field}:\\s+(\\d+) kB$`, 'm').exec(status)?.[1]);
-  return { now: kib('VmRSS') * 1024, most: kib('VmHWM') * 1024 };
+  const walk: Measured = {
+    work: () => ({ kind: 'walk', directory: SMALL_FILES }),
+    beside: ['direct', 'overlayfs'],
+    phases: { walk: '`ls -lR` of the merged tree' },
+    unit: 'names/s',
+    target: 1,
+  };
+  return compare(walk, sides, scale.rounds);
 }
 
 async function start(
@@ -319,7 +299,6 @@ async function start(
   return {
     proxy: {
       ...nfsSide('the proxy', { ...proxy.ready, path: '/' }),
-      pid: proxy.process.pid,
       shadow: stateOf(options),
     },
     direct: nfsSide('ganesha direct', directAt),

@@ -13,7 +13,7 @@ import type { Command } from 'commander';
 import { commandContext } from '../../command-context.ts';
 import { CliError } from '../../errors.ts';
 import { RepeatableOption } from '../../options.ts';
-import { parseImageServer } from '../../registry-fit.ts';
+import { parseImageServer } from '../../image-server.ts';
 import { findShadow } from '../../shadows.ts';
 import { serversOf } from '../../shadow-servers.ts';
 

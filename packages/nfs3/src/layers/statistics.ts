@@ -1,4 +1,4 @@
-import { build, type Histogram } from 'hdr-histogram-js';
+import { createHistogram } from 'node:perf_hooks';
 import { everyProcedure, type Procedures } from '../every-procedure.ts';
 import { procedureNames, type ProcedureName } from '../procedures/table.ts';
 import type { Nfs3Layer } from '../service.ts';
@@ -42,6 +42,9 @@ export interface Statistics {
 }
 
 const names: readonly StatisticsName[] = [...procedureNames, 'null', 'mount'];
+
+/** Microseconds; a call that took longer counts as one of these. */
+const LONGEST_CALL = 3_600_000_000;
 
 /** Counts calls, errors, payload and latency of each procedure at one place of a stack. */
 export function statistics(): Statistics {
@@ -101,11 +104,7 @@ class Counter {
   #inFlight = 0;
   #rejected = 0;
   readonly #errors = new Map<number, number>();
-  readonly #latency: Histogram = build({
-    bitBucketSize: 32,
-    numberOfSignificantValueDigits: 2,
-    autoResize: true,
-  });
+  readonly #latency = createHistogram({ highest: LONGEST_CALL, figures: 2 });
 
   async count<Result>(
     call: () => Promise<Result>,
@@ -122,7 +121,8 @@ class Counter {
       throw error;
     } finally {
       this.#inFlight -= 1;
-      this.#latency.recordValue(Math.round((performance.now() - startedAt) * 1000));
+      const took = Math.round((performance.now() - startedAt) * 1000);
+      this.#latency.record(Math.min(Math.max(took, 1), LONGEST_CALL));
     }
   }
 
@@ -134,9 +134,9 @@ class Counter {
     const latency = this.#latency;
     // The histogram answers with the end of a bucket, which may lie beyond the longest call.
     const percentile = (p: number): number =>
-      Math.min(latency.getValueAtPercentile(p), latency.maxValue);
+      latency.count === 0 ? 0 : Math.min(latency.percentile(p), latency.max);
     return {
-      calls: latency.totalCount,
+      calls: latency.count,
       inFlight: this.#inFlight,
       errors: Object.fromEntries(
         [...this.#errors].map(([status, count]) => [nfsstat3Name(status), count]),
@@ -145,11 +145,11 @@ class Counter {
       bytesDown: this.bytesDown,
       bytesUp: this.bytesUp,
       latency: {
-        mean: latency.totalCount === 0 ? 0 : latency.mean,
+        mean: latency.count === 0 ? 0 : latency.mean,
         p50: percentile(50),
         p90: percentile(90),
         p99: percentile(99),
-        max: latency.maxValue,
+        max: latency.count === 0 ? 0 : latency.max,
       },
     };
   }
