@@ -11,16 +11,19 @@ import { createOutput, type Output } from './output.ts';
 /** What a command works with: where its state is, how it prints, how it logs. */
 export interface CommandContext {
   readonly state: string;
+  /** Of what all proxies of this machine share. */
+  readonly cache: string;
   readonly registry: readonly string[];
   readonly logger: Logger;
   readonly output: Output;
 }
 
 export function commandContext(command: Command): CommandContext {
-  const { state, registry, logLevel, json } = command.opts<CommonOptions>();
+  const { state, cache, registry, logLevel, json } = command.opts<CommonOptions>();
   const stream = json ? undefined : pretty();
   return {
     state,
+    cache,
     registry,
     // Standard output belongs to results.
     logger: pino(

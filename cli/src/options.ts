@@ -3,6 +3,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import envPaths from 'env-paths';
 
 const paths = envPaths('rowfs', { suffix: '' });
+const isRoot = process.geteuid?.() === 0;
 
 /** The port of a registry node that nobody gave one. */
 export const DEFAULT_REGISTRY_PORT = 4711;
@@ -11,6 +12,7 @@ export const DEFAULT_REGISTRY_PORT = 4711;
 export interface CommonOptions {
   readonly config: string;
   readonly state: string;
+  readonly cache: string;
   readonly registry: readonly string[];
   readonly logLevel: string;
   readonly json: boolean;
@@ -34,6 +36,10 @@ export function addCommonOptions(command: Command): void {
     new Option('--state <directory>', 'where keys, records and shadows are kept').default(
       paths.data,
     ),
+    new Option(
+      '--cache <directory>',
+      'where manifests and blocks of images are kept, for all proxies of this machine',
+    ).default(isRoot ? '/var/cache/rowfs' : paths.cache),
     new Option('--registry <multiaddr...>', 'registry nodes to start from').default([
       `/ip4/127.0.0.1/tcp/${DEFAULT_REGISTRY_PORT}`,
     ]),
@@ -148,6 +154,12 @@ export function wholeNumber(minimum: number): (text: string) => number {
     }
     return value;
   };
+}
+
+/** Parses a digest of 64 hex digits. */
+export function parseDigest(text: string): string {
+  if (!/^[0-9a-f]{64}$/i.test(text)) throw new InvalidArgumentError('expected 64 hex digits');
+  return text.toLowerCase();
 }
 
 const BYTE_UNITS = ['', 'K', 'M', 'G', 'T'];

@@ -10,6 +10,7 @@ export function registryLocator(node: RegistryNode, appliance: string): Locator 
       return {
         appliance,
         version: found.version,
+        ...(found.manifest !== null && { digest: Buffer.from(found.manifest).toString('hex') }),
         servers: found.servers.map(({ address }) => imageServer(address)),
         ...(found.staleSince === undefined ? {} : { staleSince: found.staleSince }),
       };

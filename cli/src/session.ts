@@ -9,7 +9,7 @@ const SESSION_ID = 'default';
 
 /** A proxy as the operators' REST shows it. */
 export function sessionOf({ mountCommand }: Proxy, status: ProxyStatus): Session {
-  const { servers, calls, shadow, ...rest } = status;
+  const { servers, calls, shadow, image, ...rest } = status;
   return {
     ...rest,
     shadow: { ...shadow, quotaBytes: shadow.quotaBytes ?? null },
@@ -19,10 +19,12 @@ export function sessionOf({ mountCommand }: Proxy, status: ProxyStatus): Session
     staleSince: rest.staleSince ?? null,
     notices: [...rest.notices],
     mountCommand,
+    image: image ?? null,
     servers: servers.map((server) => ({
       ...server,
       latencyMs: server.latencyMs ?? null,
       lastError: server.lastError ?? null,
+      blocks: server.blocks ?? null,
     })),
     procedures: { client: countsOf(calls.up), server: countsOf(calls.down) },
   };

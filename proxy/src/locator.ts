@@ -13,6 +13,11 @@ export interface ImageServer {
 export interface Location {
   readonly appliance?: string;
   readonly version?: string;
+  /**
+   * The digest of the image's manifest, in hex, as the publisher signed it: nothing that does not fit it is
+   * taken from any server. Without it servers are believed.
+   */
+  readonly digest?: string;
   /** The best first. */
   readonly servers: readonly ImageServer[];
   /** Set when this is an old answer, kept because nobody could be asked: since when it is old. */
@@ -44,9 +49,12 @@ export interface UseRegistry {
   hold(location: Location): Promise<UseLease>;
 }
 
-/** A locator that always names the same servers: ROW-FS over plain NFS exports, without a registry. */
-export function staticLocator(servers: readonly ImageServer[]): Locator {
-  return { locate: async () => ({ servers }) };
+/**
+ * A locator that always names the same servers: ROW-FS over plain NFS exports, without a registry. With the
+ * digest of an image, in hex, servers of that image.
+ */
+export function staticLocator(servers: readonly ImageServer[], digest?: string): Locator {
+  return { locate: async () => ({ servers, ...(digest !== undefined && { digest }) }) };
 }
 
 /** `host:port:/export`, which names a server in logs and in status. */

@@ -20,6 +20,7 @@ export interface PrepareShadowOptions {
   /** How long the locator may take, and the mounting of servers; in ms. */
   readonly locateMs: number;
   readonly startMs: number;
+  readonly cacheDirectory: string;
   readonly logger: Logger;
 }
 
@@ -41,14 +42,15 @@ export async function prepareShadow(
   const [from, to] = [join(shadows, carryFrom.shadow), join(shadows, session.shadow)];
   if (!existsSync(recordsPath(from)) || existsSync(to)) return undefined;
   await mkdir(shadows, { recursive: true, mode: 0o700 });
-  const { appliance, version } = location;
+  const { appliance, version, digest } = location;
   return carryOver({
     from,
     to,
-    belongsTo: { appliance, version },
+    belongsTo: { appliance, version, digest },
     oldServers: await oldServers(options, carryFrom),
     newServers: location.servers,
     startMs: options.startMs,
+    cacheDirectory: options.cacheDirectory,
     logger,
   });
 }

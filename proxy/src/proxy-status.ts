@@ -1,9 +1,9 @@
 import type { StatisticsSnapshot } from '@rowfs/nfs3';
-import type { ServerStatus } from './failover/replica.ts';
+import type { LowerStatus } from './lower/lower.ts';
 import type { ShadowStatistics } from './shadow/shadow.ts';
 
 /** A running proxy in numbers and names: fit for JSON. */
-export interface ProxyStatus {
+export interface ProxyStatus extends LowerStatus {
   readonly appliance: string | undefined;
   readonly version: string | undefined;
   /** Going on with the version and the shadow of the last run. */
@@ -14,7 +14,6 @@ export interface ProxyStatus {
   readonly startedAt: string;
   readonly address: ProxyAddress;
   readonly shadow: ShadowStatistics & { readonly name: string; readonly directory: string };
-  readonly servers: readonly ServerStatus[];
   /** Calls per procedure: of the clients, and of the redirect-on-write layer on the image. */
   readonly calls: { readonly up: StatisticsSnapshot; readonly down: StatisticsSnapshot };
 }

@@ -10,15 +10,11 @@ import {
   statistics,
 } from '@rowfs/nfs3';
 import { type Logger, pino } from 'pino';
-import {
-  createFailover,
-  DEFAULT_FAILOVER_TIMINGS,
-  type FailoverTimings,
-} from './failover/failover.ts';
+import { DEFAULT_FAILOVER_TIMINGS, type FailoverTimings } from './failover/failover.ts';
 import { serverOpener } from './failover/open-server.ts';
-import type { ServerStatus } from './failover/replica.ts';
 import { LocationWatch } from './location-watch.ts';
 import type { Locator, UseRegistry } from './locator.ts';
+import { type LowerServerStatus, openLower } from './lower/lower.ts';
 import { messageOf, ProxyError } from './proxy-error.ts';
 import { mountCommandOf, type ProxyAddress, type ProxyStatus } from './proxy-status.ts';
 import { redirectOnWrite } from './row/layer.ts';
@@ -51,6 +47,8 @@ export interface ProxyOptions {
   readonly locator: Locator;
   /** What survives the proxy: its session, and the shadows. One machine's, made when missing. */
   readonly stateDirectory: string;
+  /** Manifests and blocks of verified images, for all proxies of a machine. Default: `cache` in the state directory. */
+  readonly cacheDirectory?: string;
   /** Run this version, whatever ran before and whatever is newest. */
   readonly version?: string;
   /** What to do when another version is the newest by now. Default `fresh`. */
@@ -71,7 +69,7 @@ export interface ProxyOptions {
   readonly startMs?: number;
   readonly logger?: Logger;
   /** Called after a server changed its state. */
-  readonly onServersChanged?: (servers: readonly ServerStatus[]) => void;
+  readonly onServersChanged?: (servers: readonly LowerServerStatus[]) => void;
 }
 
 /** A proxy that serves. */
@@ -119,6 +117,7 @@ export async function createProxy(options: ProxyOptions): Promise<Proxy> {
 /** Opened in this order, closed in the reverse one: no call finds its lower layer gone. */
 async function start(options: ProxyOptions, cleanup: Cleanup): Promise<Proxy> {
   const { stateDirectory, logger = pino({ level: 'silent' }) } = options;
+  const { cacheDirectory = join(stateDirectory, 'cache'), startMs = START_MS } = options;
   const startedAt = new Date().toISOString();
   cleanup.add(await lockState(stateDirectory));
   const sessionFile = new SessionFile(stateDirectory);
@@ -149,6 +148,7 @@ async function start(options: ProxyOptions, cleanup: Cleanup): Promise<Proxy> {
     running: true,
     appliance: location.appliance,
     version: location.version,
+    digest: location.digest,
     shadow: session.shadow,
     servers: location.servers,
     locatedAt: (location.staleSince ?? new Date()).toISOString(),
@@ -164,13 +164,14 @@ async function start(options: ProxyOptions, cleanup: Cleanup): Promise<Proxy> {
   cleanup.add(() => watch.close());
 
   const directory = join(shadowsDirectory(stateDirectory), session.shadow);
-  const { appliance, version } = location;
+  const { appliance, version, digest } = location;
   const carried = await prepareShadow({
     stateDirectory,
     session,
     locator: options.locator,
     locateMs: options.locating?.timeoutMs ?? LOCATE_TIMEOUT_MS,
-    startMs: options.startMs ?? START_MS,
+    startMs,
+    cacheDirectory,
     logger,
   });
   notices.push(...carryNotices(carried));
@@ -179,7 +180,7 @@ async function start(options: ProxyOptions, cleanup: Cleanup): Promise<Proxy> {
   });
   const shadow = await openShadow({
     directory,
-    belongsTo: { appliance, version },
+    belongsTo: { appliance, version, digest },
     limits: options.space ?? {},
     logger,
   });
@@ -190,25 +191,30 @@ async function start(options: ProxyOptions, cleanup: Cleanup): Promise<Proxy> {
     notices.push(full);
     logger.warn(full);
   }
-  const replicas = await createFailover({
+  const lower = await openLower({
+    digest,
     servers: location.servers,
     openServer: serverOpener(logger),
+    shadow: directory,
     records: shadow.records,
+    cacheDirectory,
     timings: { ...DEFAULT_FAILOVER_TIMINGS, ...options.failover },
+    startMs,
     logger,
     onChange: (servers) => {
       if (servers.some(({ state }) => state === 'demoted')) watch.hurry();
       options.onServersChanged?.(servers);
     },
   });
-  cleanup.add(() => replicas.close());
+  cleanup.add(() => lower.close());
+  notices.push(...lower.notices);
   // Whoever runs on this proxy since before a crash waits better for servers than for a proxy.
-  if (!session.resumed) await replicas.ready(AbortSignal.timeout(options.startMs ?? START_MS));
+  if (!session.resumed) await lower.ready(AbortSignal.timeout(startMs));
 
   const up = statistics();
   const down = statistics();
   const service = stack(
-    replicas,
+    lower.service,
     down.layer,
     redirectOnWrite(shadow),
     squash(options.squash ?? { squash: 'none' }),
@@ -223,7 +229,7 @@ async function start(options: ProxyOptions, cleanup: Cleanup): Promise<Proxy> {
     located: async (fresh) => {
       record = { ...record, servers: fresh.servers, locatedAt: new Date().toISOString() };
       staleSince = fresh.staleSince;
-      replicas.setServers(fresh.servers);
+      lower.setServers(fresh.servers);
       await sessionFile.write(record);
     },
     failed: () => {
@@ -247,7 +253,7 @@ async function start(options: ProxyOptions, cleanup: Cleanup): Promise<Proxy> {
       startedAt,
       address,
       shadow: { name: session.shadow, directory, ...(await shadow.statistics()) },
-      servers: replicas.status(),
+      ...lower.status(),
       calls: { up: up.snapshot(), down: down.snapshot() },
     }),
     close: () => (closing ??= cleanup.run()),

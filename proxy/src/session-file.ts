@@ -9,6 +9,8 @@ export interface SessionRecord {
   readonly running: boolean;
   readonly appliance?: string | undefined;
   readonly version?: string | undefined;
+  /** Of the manifest of a verified image, in hex. */
+  readonly digest?: string | undefined;
   /** Name of the shadow that was used. */
   readonly shadow: string;
   /** Who served the version, the last time that the locator knew. */

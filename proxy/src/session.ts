@@ -93,6 +93,7 @@ async function locate(
     return {
       ...(previous.appliance !== undefined && { appliance: previous.appliance }),
       ...(previous.version !== undefined && { version: previous.version }),
+      ...(previous.digest !== undefined && { digest: previous.digest }),
       servers: previous.servers,
       staleSince: new Date(previous.locatedAt),
     };

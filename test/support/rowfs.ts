@@ -36,6 +36,8 @@ function commonArguments(options: RowfsOptions): string[] {
   return [
     '--state',
     stateOf(options),
+    '--cache',
+    join(stateOf(options), 'cache'),
     '--config',
     '/dev/null',
     // A port that nothing listens on, so that no node of this machine's user is asked.

@@ -17,6 +17,7 @@ import { parseImageServer } from '../image-server.ts';
 import {
   type HostPort,
   listenOption,
+  parseDigest,
   parseDuration,
   parseSize,
   RepeatableOption,
@@ -35,6 +36,7 @@ import { stopSignal } from '../stop-signal.ts';
 
 interface ProxyCommandOptions extends SquashCommandOptions {
   readonly server?: readonly ImageServer[];
+  readonly digest?: string;
   readonly version?: string;
   readonly name?: string;
   readonly upgrade: UpgradePolicy;
@@ -58,6 +60,12 @@ export function addProxyCommand(program: Command): void {
         'without a registry: an NFSv3 export to stand before, host[:port[,mountport]]:/path; repeat for replicas',
         parseImageServer,
       ),
+    )
+    .addOption(
+      new Option(
+        '--digest <hex>',
+        'with --server: of the image they have, as rowfs image info shows it; what does not fit it is not taken',
+      ).argParser(parseDigest),
     )
     .option('--version <version>', 'run this version, and not the newest')
     .option('--name <name>', 'tells machines that run the same appliance here apart')
@@ -119,22 +127,29 @@ Examples:
           'give either an appliance or --server, see rowfs proxy --help',
         );
       }
+      if (options.digest !== undefined && text !== undefined) {
+        throw new CliError(
+          'BAD_USAGE',
+          "an appliance's digest is signed: --digest goes with --server",
+        );
+      }
       const stopped = stopSignal();
       const appliance = text === undefined ? undefined : await applianceOf(context, text);
       const machine = join(
         machinesDirectory(context.state),
-        machineName(appliance, servers, options.name),
+        machineName(appliance, servers, options),
       );
       const bootstrap = appliance === undefined ? [] : context.registry;
       const node = new NodeOnDemand(context, join(machine, 'node'), bootstrap);
       try {
         const outside =
           appliance === undefined
-            ? { locator: staticLocator(servers) }
+            ? { locator: staticLocator(servers, options.digest) }
             : await throughRegistry(node, appliance, options.lease);
         await runProxy(context, node, options, stopped, {
           ...outside,
           stateDirectory: machine,
+          cacheDirectory: context.cache,
           listen: {
             ...options.listen,
             ...(options.portmap === undefined ? {} : { portmapPort: options.portmap }),
@@ -207,10 +222,11 @@ async function runProxy(
     const sessions = async (): Promise<Session[]> => [sessionOf(proxy, await proxy.status())];
     const rest = await restOnDemand(context, 'proxy', { node: () => node.get(), at, sessions });
     try {
-      const { appliance, version, staleSince } = await proxy.status();
+      const { appliance, version, staleSince, image } = await proxy.status();
       const ready = {
         appliance: appliance ?? null,
         version: version ?? null,
+        digest: image?.digest ?? null,
         staleSince: staleSince ?? null,
         ...proxy.address,
         mountCommand: proxy.mountCommand,
@@ -220,7 +236,7 @@ async function runProxy(
       };
       context.output.result(ready, () =>
         [
-          `${appliance ?? 'plain NFS'}${version === undefined ? '' : ` ${version}`} at ${proxy.address.host}:${proxy.address.port}`,
+          `${appliance ?? (image === undefined ? 'plain NFS' : `image ${image.digest}`)}${version === undefined ? '' : ` ${version}`} at ${proxy.address.host}:${proxy.address.port}`,
           ...proxy.notices.map((notice) => `  note        ${notice}`),
           `  mount it    ${proxy.mountCommand}`,
           `  operators   ${rest.url}/docs`,
@@ -247,13 +263,15 @@ function carriedResult(report: CarryReport | undefined): object | null {
 function machineName(
   appliance: string | undefined,
   servers: readonly ImageServer[],
-  name = 'default',
+  { name = 'default', digest }: ProxyCommandOptions,
 ): string {
   if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(name)) {
     throw new CliError('BAD_USAGE', `--name '${name}': letters, digits, '.', '_' and '-' only`);
   }
   const what =
     appliance ??
-    `plain-${createHash('sha256').update(JSON.stringify(servers)).digest('hex').slice(0, 12)}`;
+    (digest === undefined
+      ? `plain-${createHash('sha256').update(JSON.stringify(servers)).digest('hex').slice(0, 12)}`
+      : `image-${digest.slice(0, 12)}`);
   return join(what, name);
 }

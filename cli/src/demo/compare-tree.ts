@@ -1,4 +1,5 @@
 import { type FileHandle, lstat, open, readdir, readlink } from 'node:fs/promises';
+import { RESERVED_NAME } from '@rowfs/image';
 import {
   type DirEntryPlus,
   type Fattr3,
@@ -51,7 +52,8 @@ export class TreeComparison {
   /** @param directory the path on this machine that the served directory `handle` should equal. */
   async run(handle: Uint8Array, directory: string): Promise<Comparison> {
     const files: { entry: DirEntryPlus; path: Buffer }[] = [];
-    await this.#directory(handle, Buffer.from(directory), files);
+    // What stands there for rowfs is no part of the image.
+    await this.#directory(handle, Buffer.from(directory), files, RESERVED_NAME);
     const next = files.values();
     const worker = async (): Promise<void> => {
       for (const { entry, path } of next) await this.#file(entry, path);
@@ -70,11 +72,13 @@ export class TreeComparison {
     handle: Uint8Array,
     path: Buffer,
     files: { entry: DirEntryPlus; path: Buffer }[],
+    hidden?: string,
   ): Promise<void> {
     this.#found.directories += 1;
     const expected = new Set(
       (await readdir(path, 'buffer')).map((name) => name.toString('latin1')),
     );
+    if (hidden !== undefined) expected.delete(hidden);
     const directories: { handle: Uint8Array; path: Buffer }[] = [];
     for await (const entry of listDirectory(this.#service, handle, this.#ctx)) {
       const child = Buffer.concat([path, Buffer.from('/'), Buffer.from(entry.name, 'latin1')]);

@@ -364,7 +364,8 @@ class Story {
   #common(owner: string): string[] {
     const state = join(this.#directory, 'state', owner.replaceAll(' ', '-'));
     const registry = this.#registry.length > 0 ? ['--registry', ...this.#registry] : [];
-    return ['--json', '--state', state, '--config', '/dev/null', ...registry];
+    const cache = join(state, 'cache');
+    return ['--json', '--state', state, '--cache', cache, '--config', '/dev/null', ...registry];
   }
 
   #tell(who: string, what: string): void {

@@ -58,11 +58,19 @@ async function machine(change: (client: PathClient) => Promise<void>): Promise<C
     directory: from,
     belongsTo: belongsTo('1'),
     servers: oldServers,
+    cacheDirectory: join(from, '../../cache'),
   });
   await change(await PathClient.mount(tree.service));
   await tree.close();
   const newServers = [await bench.serve(newImage)];
-  return { from, to: join(shadows, '2'), belongsTo: belongsTo('2'), oldServers, newServers };
+  return {
+    from,
+    to: join(shadows, '2'),
+    belongsTo: belongsTo('2'),
+    oldServers,
+    newServers,
+    cacheDirectory: join(from, '../../cache'),
+  };
 }
 
 /** Carries over, and looks at the new tree. */
@@ -76,7 +84,12 @@ async function carried(
   assert.deepEqual((await readdir(shadows)).sort(), ['1', '2']);
   assert.deepEqual(await fsck(options.to), []);
   const { to: directory, newServers: servers } = options;
-  const tree = await openMergedTree({ directory, belongsTo: belongsTo('2'), servers });
+  const tree = await openMergedTree({
+    directory,
+    belongsTo: belongsTo('2'),
+    servers,
+    cacheDirectory: options.cacheDirectory,
+  });
   await look(await PathClient.mount(tree.service));
   await tree.close();
   return report;
@@ -262,7 +275,12 @@ describe('carryOver', () => {
   it('is refused while the old shadow is in use', async () => {
     const options = await machine(async () => undefined);
     const { from: directory, oldServers: servers } = options;
-    const tree = await openMergedTree({ directory, belongsTo: belongsTo('1'), servers });
+    const tree = await openMergedTree({
+      directory,
+      belongsTo: belongsTo('1'),
+      servers,
+      cacheDirectory: options.cacheDirectory,
+    });
     await assert.rejects(carryOver(options), { code: 'SHADOW_IN_USE' });
     await tree.close();
     assert.ok(!existsSync(options.to));

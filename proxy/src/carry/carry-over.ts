@@ -3,14 +3,15 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { Mountstat3, Nfs3Error } from '@rowfs/nfs3';
 import { type Logger, pino } from 'pino';
 import { Cleanup } from '../cleanup.ts';
-import { createFailover, DEFAULT_FAILOVER_TIMINGS } from '../failover/failover.ts';
+import { DEFAULT_FAILOVER_TIMINGS } from '../failover/failover.ts';
 import { serverOpener } from '../failover/open-server.ts';
 import { type Change, changesOf } from '../inspect/changes.ts';
 import { openMergedTree } from '../inspect/merged-tree.ts';
-import { readShadow } from '../inspect/read-shadow.ts';
+import { ownerOf, readShadow } from '../inspect/read-shadow.ts';
 import type { Scan } from '../inspect/scan.ts';
 import type { ReadableTree } from '../inspect/tree-walk.ts';
 import type { ImageServer } from '../locator.ts';
+import { openLower } from '../lower/lower.ts';
 import { messageOf } from '../proxy-error.ts';
 import { ROOT_CREDENTIAL } from '../root-credential.ts';
 import { lockFile } from '../shadow/lock-file.ts';
@@ -32,6 +33,8 @@ export interface CarryOptions {
   /** Who serves the old version, and the new one. */
   readonly oldServers: readonly ImageServer[];
   readonly newServers: readonly ImageServer[];
+  /** Of what all sessions of the machine share; needed over a verified image. */
+  readonly cacheDirectory: string;
   /** How long servers may take to be mounted, in ms. Default 10 s. */
   readonly startMs?: number;
   readonly signal?: AbortSignal;
@@ -93,15 +96,17 @@ async function fillShadow(
   aside: string,
   shadow: string,
 ): Promise<CarryReport> {
-  const { belongsTo, newServers: servers, startMs = START_MS, logger, signal } = options;
+  const { belongsTo, newServers: servers, cacheDirectory, logger, signal } = options;
+  const { startMs = START_MS } = options;
   const changes = changesOf(scan, { directoryTimes: true });
   const cleanup = new Cleanup();
   try {
-    const oldImage = await openOldImage(options, aside, cleanup);
+    const oldImage = await openOldImage(options, ownerOf(scan.records), aside, cleanup);
     const tree = await openMergedTree({
       directory: shadow,
       belongsTo,
       servers,
+      cacheDirectory,
       startMs,
       logger,
       ...(signal !== undefined && { signal }),
@@ -129,11 +134,13 @@ async function fillShadow(
 async function openOldImage(
   {
     from,
-    oldServers,
+    oldServers: servers,
+    cacheDirectory,
     startMs = START_MS,
-    logger = pino({ level: 'silent' }),
+    logger,
     signal,
-  }: CarryOptions,
+  }: CarryOptions & { readonly logger: Logger },
+  { digest }: ShadowOwner,
   aside: string,
   cleanup: Cleanup,
 ): Promise<ReadableTree> {
@@ -141,16 +148,21 @@ async function openOldImage(
   await cp(recordsPath(from), copy, { recursive: true });
   const records = new RecordStore(copy, () => undefined);
   cleanup.add(() => records.close());
-  const service = await createFailover({
-    servers: oldServers,
+  const lower = await openLower({
+    digest,
+    servers,
     openServer: serverOpener(logger),
+    shadow: from,
     records,
+    cacheDirectory,
+    startMs,
     timings: DEFAULT_FAILOVER_TIMINGS,
     logger,
     onChange: () => undefined,
   });
-  cleanup.add(() => service.close());
-  await service.ready(AbortSignal.timeout(startMs));
+  cleanup.add(() => lower.close());
+  await lower.ready(AbortSignal.timeout(startMs));
+  const { service } = lower;
   const ctx = {
     credential: ROOT_CREDENTIAL,
     signal: signal ?? new AbortController().signal,

@@ -36,7 +36,14 @@ describe('whatever a client did', () => {
         });
         assert.deepEqual(await fsck(from), []);
         const belongsTo = { version: '2' };
-        const options = { from, to, belongsTo, oldServers: servers, newServers: servers };
+        const options = {
+          from,
+          to,
+          belongsTo,
+          oldServers: servers,
+          newServers: servers,
+          cacheDirectory: join(from, '../../cache'),
+        };
         const { conflicts } = await carryOver(options);
         assert.deepEqual(conflicts, []);
         assert.deepEqual(await fsck(to), []);
@@ -52,7 +59,12 @@ describe('whatever a client did', () => {
     version: string,
     use: (client: PathClient) => Promise<T>,
   ): Promise<T> {
-    const tree = await openMergedTree({ directory, belongsTo: { version }, servers: [server] });
+    const tree = await openMergedTree({
+      directory,
+      belongsTo: { version },
+      servers: [server],
+      cacheDirectory: join(directory, '../cache'),
+    });
     try {
       return await use(await PathClient.mount(tree.service));
     } finally {

@@ -65,7 +65,12 @@ async function machine(change: (client: PathClient) => Promise<void>): Promise<{
 
 async function exported(directory: string): Promise<{ tar: string; skipped: string[] }> {
   const changes = await readShadow(directory, (scan) => changesOf(scan, { directoryTimes: true }));
-  const tree = await openMergedTree({ directory, belongsTo: {}, servers: [server] });
+  const tree = await openMergedTree({
+    directory,
+    belongsTo: {},
+    servers: [server],
+    cacheDirectory: join(directory, '../cache'),
+  });
   const tar = join(await bench.directory(), 'layer.tar');
   const skipped: string[] = [];
   const layer = exportLayer(tree, changes, { onSkipped: (path) => skipped.push(path) });

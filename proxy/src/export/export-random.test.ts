@@ -53,7 +53,12 @@ describe('whatever a client did', asRoot, () => {
   });
 
   async function inTree<T>(directory: string, use: (tree: MergedTree) => Promise<T>): Promise<T> {
-    const tree = await openMergedTree({ directory, belongsTo: {}, servers: [server] });
+    const tree = await openMergedTree({
+      directory,
+      belongsTo: {},
+      servers: [server],
+      cacheDirectory: join(directory, '../cache'),
+    });
     try {
       return await use(tree);
     } finally {

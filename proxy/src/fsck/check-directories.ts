@@ -1,5 +1,4 @@
 import { Ftype3 } from '@rowfs/nfs3';
-import { ROOT_NODE } from '../failover/node-handle.ts';
 import { ROOT_KEY } from '../shadow/make-shadow.ts';
 import { encodeNode, latin1, type Node, nodeKey } from '../shadow/records.ts';
 import { isHidden } from '../inspect/lower-names.ts';
@@ -66,7 +65,7 @@ function leadsUp({ nodes, lowers, paths }: Scan, from: Node, rooted: Set<number>
     } else {
       // Up through directories of the image that nobody changed.
       let above: number | undefined = node.lower && paths?.node(node.lower);
-      while (above !== undefined && above !== ROOT_NODE && parent === undefined) {
+      while (above !== undefined && above !== paths?.root && parent === undefined) {
         const next: number | undefined = paths?.names(above)?.[0]?.parent;
         above = next !== undefined && next < above ? next : undefined;
         const handle = above === undefined ? undefined : paths?.handle(above);

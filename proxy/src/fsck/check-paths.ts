@@ -1,3 +1,4 @@
+import { KnownPaths } from '../failover/known-paths.ts';
 import {
   CHILD_TABLE,
   childKey,
@@ -13,8 +14,9 @@ import { printableName } from '../inspect/printable-name.ts';
 import type { Finding } from './problem.ts';
 import type { Scan } from '../inspect/scan.ts';
 
-/** The path table: a node's names and the names' nodes say the same, and ids are reserved. */
-export function* checkPaths({ records, paths }: Scan): Generator<Finding> {
+/** The path table, which only shadows over plain exports have: a node's names and the names' nodes say the same, and ids are reserved. */
+export function* checkPaths({ records }: Scan): Generator<Finding> {
+  const paths = KnownPaths.of(records);
   if (paths === undefined) return;
   const code = 'BAD_PATH';
   let highest = 0;

@@ -1,11 +1,10 @@
 import { Ftype3 } from '@rowfs/nfs3';
-import { ROOT_NODE } from '../failover/node-handle.ts';
-import type { NodeName } from '../failover/path-records.ts';
 import { compareTimes } from '../shadow/clock.ts';
 import { BLOCK_BYTES, BLOCKS_PER_CHUNK, hasBit } from '../shadow/presence.ts';
 import { latin1, type Node } from '../shadow/records.ts';
 import { ShadowError } from '../shadow/shadow-error.ts';
 import { isHidden } from './lower-names.ts';
+import type { LowerName, LowerPaths } from './lower-paths.ts';
 import { MergedPaths } from './merged-paths.ts';
 import { type Scan, type ScannedEntry } from './scan.ts';
 
@@ -84,14 +83,14 @@ const TYPE_NAMES: ReadonlyMap<Ftype3, ObjectType> = new Map([
  *
  * A name of a file with several names that nobody ever looked up is not known, and not told.
  *
- * @throws ShadowError SHADOW_CORRUPT; SHADOW_UNUSABLE when there is no path table
+ * @throws ShadowError SHADOW_CORRUPT; SHADOW_UNUSABLE when paths of the image are not known
  */
 export function changesOf(scan: Scan, options: ChangesOptions = {}): Change[] {
   const [unreadable] = scan.findings;
   if (unreadable !== undefined)
     throw new ShadowError('SHADOW_CORRUPT', `${unreadable.what}: see what fsck says`);
   if (scan.paths === undefined) {
-    const message = `${scan.directory} does not know the paths of its image: no proxy ran on it`;
+    const message = `${scan.directory} does not know the paths of its image: no proxy ran on it, or its manifest is lost`;
     throw new ShadowError('SHADOW_UNUSABLE', message);
   }
   const { directoryTimes = false } = options;
@@ -104,11 +103,11 @@ type Details = Pick<Change, 'type' | 'attributes' | 'contents' | 'bytes' | 'obje
 class Changes {
   readonly #scan: Scan;
   readonly #merged: MergedPaths;
-  readonly #paths: NonNullable<Scan['paths']>;
+  readonly #paths: LowerPaths;
   readonly #directoryTimes: boolean;
   readonly #found: Change[] = [];
 
-  constructor(scan: Scan, paths: NonNullable<Scan['paths']>, directoryTimes: boolean) {
+  constructor(scan: Scan, paths: LowerPaths, directoryTimes: boolean) {
     this.#scan = scan;
     this.#merged = new MergedPaths(scan, paths);
     this.#paths = paths;
@@ -141,10 +140,10 @@ class Changes {
     const inImage = node.lower && this.#paths.node(node.lower);
     const had = (inImage === undefined ? undefined : this.#paths.names(inImage)) ?? [];
     const names = this.#entries(node);
-    const isAt = (entry: ScannedEntry, name: NodeName): boolean => this.#isSamePlace(entry, name);
+    const isAt = (entry: ScannedEntry, name: LowerName): boolean => this.#isSamePlace(entry, name);
     // The root has no name, and always keeps it.
-    const kept: string[] = inImage === ROOT_NODE ? [''] : [];
-    const lost: NodeName[] = [];
+    const kept: string[] = inImage === this.#paths.root ? [''] : [];
+    const lost: LowerName[] = [];
     for (const name of had) {
       if (!isHidden(this.#scan, name.parent, name.name))
         kept.push(this.#merged.ofImageName(name.parent, name.name));
@@ -208,7 +207,7 @@ class Changes {
     return parent === undefined ? undefined : this.#merged.inImage(parent, name);
   }
 
-  #isSamePlace({ directory, name }: ScannedEntry, inImage: NodeName): boolean {
+  #isSamePlace({ directory, name }: ScannedEntry, inImage: LowerName): boolean {
     if (name !== inImage.name) return false;
     const lower = this.#scan.nodes.get(directory)?.lower;
     return lower !== undefined && this.#paths.node(lower) === inImage.parent;

@@ -2,12 +2,12 @@ import { existsSync } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { lockHolder } from '../shadow/lock-file.ts';
-import { OWNER_KEY, recordsPath } from '../shadow/make-shadow.ts';
+import { recordsPath } from '../shadow/make-shadow.ts';
 import { allocatedBytes } from '../shadow/shadow-file.ts';
 import type { ShadowOwner } from '../shadow/shadow.ts';
 import { messageOf } from '../proxy-error.ts';
 import { changesOf } from './changes.ts';
-import { readShadow } from './read-shadow.ts';
+import { ownerOf, readShadow } from './read-shadow.ts';
 import type { Scan } from './scan.ts';
 
 /** One of the shadows of a machine. */
@@ -55,7 +55,7 @@ async function summaryOf(name: string, directory: string): Promise<ShadowSummary
   try {
     return await readShadow(directory, (scan) => {
       const contents = [...scan.contents.values()].reduce((sum, each) => sum + each.diskBytes, 0);
-      const belongsTo = JSON.parse(scan.records.get(OWNER_KEY)?.toString() ?? '{}') as ShadowOwner;
+      const belongsTo = ownerOf(scan.records);
       const bytes = contents + allocatedBytes(records);
       return { ...known, belongsTo, bytes, ...countOf(scan) };
     });

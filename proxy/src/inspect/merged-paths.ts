@@ -1,18 +1,17 @@
 import type { Filename } from '@rowfs/nfs3';
-import type { KnownPaths } from '../failover/known-paths.ts';
-import { type NodeId, ROOT_NODE } from '../failover/node-handle.ts';
 import { ShadowError } from '../shadow/shadow-error.ts';
 import { latin1, type Node } from '../shadow/records.ts';
+import type { LowerNode, LowerPaths } from './lower-paths.ts';
 import type { Scan } from './scan.ts';
 
 /** Where objects are in the merged tree, and where they were in the image: `/a/b`, the root ''. */
 export class MergedPaths {
   readonly #scan: Scan;
-  readonly #paths: KnownPaths;
-  /** By node id in the shadow, and by negated node id in the path table. */
+  readonly #paths: LowerPaths;
+  /** By node id in the shadow, and by the negated number of an object of the image. */
   readonly #known = new Map<number, string>();
 
-  constructor(scan: Scan, paths: KnownPaths) {
+  constructor(scan: Scan, paths: LowerPaths) {
     this.#scan = scan;
     this.#paths = paths;
   }
@@ -23,14 +22,14 @@ export class MergedPaths {
   }
 
   /** Where a name of the image is by now; its directory must still be there. */
-  ofImageName(parent: NodeId, name: Filename): string {
+  ofImageName(parent: LowerNode, name: Filename): string {
     return `${this.#ofImageDirectory(parent)}/${name}`;
   }
 
   /** Where the image has a name. */
-  inImage(parent: NodeId, name: Filename): string {
+  inImage(parent: LowerNode, name: Filename): string {
     const path = this.#paths.path(parent);
-    if (path === undefined) throw broken(`path table's node ${parent}`);
+    if (path === undefined) throw broken(`object ${parent} of the image`);
     return [...path.map((each) => `/${each}`), `/${name}`].join('');
   }
 
@@ -45,7 +44,7 @@ export class MergedPaths {
     });
   }
 
-  #ofImageDirectory(node: NodeId): string {
+  #ofImageDirectory(node: LowerNode): string {
     return this.#remember(-node, () => {
       const changed = this.#changed(node);
       return changed === undefined ? this.#ofImageName(node) : this.#ofDirectory(changed.id);
@@ -53,14 +52,14 @@ export class MergedPaths {
   }
 
   /** By the name that the image has for a directory. */
-  #ofImageName(node: NodeId): string {
-    if (node === ROOT_NODE) return '';
+  #ofImageName(node: LowerNode): string {
+    if (node === this.#paths.root) return '';
     const [name] = this.#paths.names(node) ?? [];
-    if (name === undefined || name.parent >= node) throw broken(`path table's node ${node}`);
+    if (name === undefined || name.parent >= node) throw broken(`object ${node} of the image`);
     return this.ofImageName(name.parent, name.name);
   }
 
-  #changed(node: NodeId): Node | undefined {
+  #changed(node: LowerNode): Node | undefined {
     const id = this.#scan.lowers.get(latin1(this.#paths.handle(node)));
     return id === undefined ? undefined : this.#scan.nodes.get(id);
   }

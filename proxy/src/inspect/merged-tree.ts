@@ -7,9 +7,10 @@ import {
 } from '@rowfs/nfs3';
 import { type Logger, pino } from 'pino';
 import { Cleanup } from '../cleanup.ts';
-import { createFailover, DEFAULT_FAILOVER_TIMINGS } from '../failover/failover.ts';
+import { DEFAULT_FAILOVER_TIMINGS } from '../failover/failover.ts';
 import { serverOpener } from '../failover/open-server.ts';
 import type { ImageServer } from '../locator.ts';
+import { openLower } from '../lower/lower.ts';
 import { ROOT_CREDENTIAL } from '../root-credential.ts';
 import { redirectOnWrite } from '../row/layer.ts';
 import { openShadow, type Shadow, type ShadowOwner } from '../shadow/shadow.ts';
@@ -20,6 +21,8 @@ export interface MergedTreeOptions {
   readonly belongsTo: ShadowOwner;
   /** Who serves the image. */
   readonly servers: readonly ImageServer[];
+  /** Of what all sessions of the machine share; needed over a verified image. */
+  readonly cacheDirectory: string;
   /** How long a server may take to be mounted, in ms. Default 10 s. */
   readonly startMs?: number;
   readonly signal?: AbortSignal;
@@ -44,22 +47,25 @@ const START_MS = 10_000;
  * @throws ShadowError, SHADOW_IN_USE among others; FailoverError NO_SERVER_REACHABLE
  */
 export async function openMergedTree(options: MergedTreeOptions): Promise<MergedTree> {
-  const { directory, belongsTo, servers, logger = pino({ level: 'silent' }) } = options;
+  const { directory, belongsTo, startMs = START_MS, logger = pino({ level: 'silent' }) } = options;
   const cleanup = new Cleanup();
   try {
     const shadow = await openShadow({ directory, belongsTo, logger });
     cleanup.add(() => shadow.close());
-    const replicas = await createFailover({
-      servers,
+    const lower = await openLower({
+      ...options,
+      digest: belongsTo.digest,
       openServer: serverOpener(logger),
+      shadow: directory,
       records: shadow.records,
+      startMs,
       timings: DEFAULT_FAILOVER_TIMINGS,
       logger,
       onChange: () => undefined,
     });
-    cleanup.add(() => replicas.close());
-    await replicas.ready(AbortSignal.timeout(options.startMs ?? START_MS));
-    const service = stack(replicas, redirectOnWrite(shadow));
+    cleanup.add(() => lower.close());
+    await lower.ready(AbortSignal.timeout(startMs));
+    const service = stack(lower.service, redirectOnWrite(shadow));
     const ctx: Nfs3Context = {
       credential: ROOT_CREDENTIAL,
       signal: options.signal ?? new AbortController().signal,

@@ -1,8 +1,14 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { FORMAT, FORMAT_KEY, recordsPath } from '../shadow/make-shadow.ts';
+import { FORMAT, FORMAT_KEY, OWNER_KEY, recordsPath } from '../shadow/make-shadow.ts';
 import { ShadowError } from '../shadow/shadow-error.ts';
-import { openRecordReader } from '../store/record-reader.ts';
+import type { ShadowOwner } from '../shadow/shadow.ts';
+import { readImage } from '@rowfs/image';
+import { KnownPaths } from '../failover/known-paths.ts';
+import { shadowManifestPath } from '../published/find-image.ts';
+import { openRecordReader, type RecordReader } from '../store/record-reader.ts';
+import type { LowerPaths } from './lower-paths.ts';
+import { ManifestPaths } from './manifest-paths.ts';
 import { scan, type Scan } from './scan.ts';
 
 /**
@@ -24,8 +30,23 @@ export async function readShadow<T>(
     const format = records.get(FORMAT_KEY)?.toString('latin1') ?? 'none';
     if (format !== FORMAT)
       throw new ShadowError('SHADOW_CORRUPT', `${path} has the unknown format ${format}`);
-    return await use(scan(path, records));
+    return await use(scan(path, records, await lowerPaths(path, records)));
   } finally {
     await records.close();
   }
+}
+
+/** From the manifest of a verified image; over plain exports, from the path table that failover kept. */
+async function lowerPaths(path: string, records: RecordReader): Promise<LowerPaths | undefined> {
+  const { digest } = ownerOf(records);
+  if (digest === undefined) return KnownPaths.of(records);
+  const wanted = { digest: Buffer.from(digest, 'hex') };
+  // A manifest that is lost or damaged comes back at the next start of the proxy.
+  const image = await readImage(shadowManifestPath(path), wanted).catch(() => undefined);
+  return image && new ManifestPaths(image);
+}
+
+/** What a shadow was made over. */
+export function ownerOf(records: RecordReader): ShadowOwner {
+  return JSON.parse(records.get(OWNER_KEY)?.toString() ?? '{}') as ShadowOwner;
 }

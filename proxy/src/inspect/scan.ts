@@ -1,7 +1,6 @@
 import { type Dirent, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { Ftype3 } from '@rowfs/nfs3';
-import { KnownPaths } from '../failover/known-paths.ts';
 import type { Position } from '../shadow/cookies.ts';
 import { dataPath } from '../shadow/make-shadow.ts';
 import { CHUNK_BYTES } from '../shadow/presence.ts';
@@ -18,6 +17,7 @@ import { allocatedBytes } from '../shadow/shadow-file.ts';
 import { contentsPath, shardNames } from '../shadow/shadow-files.ts';
 import type { RecordReader } from '../store/record-reader.ts';
 import type { Finding } from '../fsck/problem.ts';
+import type { LowerPaths } from './lower-paths.ts';
 
 /** A name that is recorded, with the key it is recorded under. */
 export interface ScannedEntry extends Entry {
@@ -55,7 +55,8 @@ export interface Scan {
   readonly lowers: ReadonlyMap<string, number>;
   readonly presence: ReadonlyMap<number, readonly ScannedChunk[]>;
   readonly contents: ReadonlyMap<number, ScannedFile>;
-  readonly paths: KnownPaths | undefined;
+  /** Undefined when it is not known where objects of the image are. */
+  readonly paths: LowerPaths | undefined;
   /** What could not even be read. */
   readonly findings: readonly Finding[];
 }
@@ -65,7 +66,11 @@ const ENTRY_KEY_BYTES = 1 + ID_BYTES + 8;
 const TABLES = 'nlepmNCLM';
 
 /** Reads all records and lists all contents of the shadow in `directory`. */
-export function scan(directory: string, records: RecordReader): Scan {
+export function scan(
+  directory: string,
+  records: RecordReader,
+  paths: LowerPaths | undefined,
+): Scan {
   const findings: Finding[] = [];
   const nodes = new Map<number, Node>();
   const entries: ScannedEntry[] = [];
@@ -108,7 +113,6 @@ export function scan(directory: string, records: RecordReader): Scan {
     if (entry.id !== 0) append(namesOf, entry.id, entry);
   }
   const contents = scanContents(dataPath(directory), findings);
-  const paths = KnownPaths.of(records);
   const known = { nodes, entries, namesOf, entriesOf, lowers, presence, contents, paths };
   return { directory, records, findings, ...known };
 }

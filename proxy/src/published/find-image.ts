@@ -25,6 +25,14 @@ export interface FindImageOptions {
   readonly logger: Logger;
 }
 
+export interface FoundImage {
+  readonly image: Image;
+  /** It was here: no server was asked. */
+  readonly isKept: boolean;
+  /** Servers that have another manifest than the published one. */
+  readonly wrong: readonly WrongServer[];
+}
+
 /** Where the manifest of a shadow's image is: with it, what is in the shadow can be told without any server. */
 export const shadowManifestPath = (shadow: string): string => join(shadow, 'manifest');
 
@@ -37,9 +45,7 @@ const cachedManifestPath = (cacheDirectory: string, digest: string): string =>
  *
  * @throws ProxyError NOT_FETCHABLE, STATE_UNUSABLE
  */
-export async function findImage(
-  options: FindImageOptions,
-): Promise<{ image: Image; wrong: readonly WrongServer[] }> {
+export async function findImage(options: FindImageOptions): Promise<FoundImage> {
   const { digest: hex, shadow, cacheDirectory, logger } = options;
   const digest = Buffer.from(hex, 'hex');
   const inShadow = shadowManifestPath(shadow);
@@ -48,7 +54,7 @@ export async function findImage(
     const image = await readKept(path, digest, logger);
     if (image === undefined) continue;
     if (path !== inShadow) await keep(inShadow, image);
-    return { image, wrong: [] };
+    return { image, isKept: true, wrong: [] };
   }
   const { content: image, wrong } = await fetchPublished({
     ...options,
@@ -59,7 +65,7 @@ export async function findImage(
   await keep(inShadow, image);
   // The cache only saves time: a full disk there is no reason not to start.
   await keep(inCache, image).catch((error: unknown) => logger.warn(messageOf(error)));
-  return { image, wrong };
+  return { image, isKept: false, wrong };
 }
 
 /** Undefined when it is not there, or damaged: then another has it. */

@@ -30,6 +30,8 @@ import { Space, type SpaceLimits, type SpaceStatistics } from './space.ts';
 export interface ShadowOwner {
   readonly appliance?: string | undefined;
   readonly version?: string | undefined;
+  /** Of the manifest of a verified image, in hex. */
+  readonly digest?: string | undefined;
 }
 
 export interface ShadowOptions {
@@ -290,7 +292,9 @@ export class Shadow {
 
   #checkOwner(owner: ShadowOwner): void {
     const recorded = JSON.parse(this.records.get(OWNER_KEY)?.toString() ?? '{}') as ShadowOwner;
-    if (recorded.appliance === owner.appliance && recorded.version === owner.version) return;
+    const { appliance, version, digest } = recorded;
+    const isSame = appliance === owner.appliance && version === owner.version;
+    if (isSame && digest === owner.digest) return;
     throw new ShadowError(
       'SHADOW_VERSION_MISMATCH',
       `${this.directory} belongs to ${nameOf(recorded)}, not to ${nameOf(owner)}: ` +
@@ -321,6 +325,8 @@ export class Shadow {
   }
 }
 
-function nameOf({ appliance, version }: ShadowOwner): string {
-  return `${appliance ?? 'an image without a name'}${version === undefined ? '' : ` version ${version}`}`;
+function nameOf({ appliance, version, digest }: ShadowOwner): string {
+  const name = appliance ?? 'an image without a name';
+  const of = version === undefined ? '' : ` version ${version}`;
+  return `${name}${of}${digest === undefined ? '' : ` (${digest.slice(0, 12)})`}`;
 }

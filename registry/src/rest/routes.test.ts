@@ -43,6 +43,7 @@ const session: Session = {
     diskFiles: 1000,
     diskFilesFree: 900,
   },
+  image: { digest: 'c'.repeat(64), inodes: 3, blocks: 2 },
   servers: [
     {
       address: SERVER,
@@ -53,6 +54,7 @@ const session: Session = {
       failures: 1,
       latencyMs: 0.5,
       lastError: { code: 'SILENT', message: 'it did not answer' },
+      blocks: { good: 2, bad: 1, bytes: 196_608, bytesWasted: 65_536 },
     },
   ],
   procedures: {

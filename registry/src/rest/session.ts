@@ -5,13 +5,26 @@ const milliseconds = z.number().min(0);
 
 const sessionServerSchema = z.object({
   address: z.string().meta({ description: '`host:port:/path`' }),
-  state: z.enum(['connecting', 'healthy', 'demoted']),
+  state: z
+    .enum(['idle', 'connecting', 'healthy', 'demoted'])
+    .meta({ description: 'idle: nothing was needed from it yet.' }),
   current: z.boolean().meta({ description: 'Whether calls go to this server now.' }),
   since: timeSchema.meta({ description: 'When it came into this state.' }),
   calls: countSchema,
   failures: countSchema,
   latencyMs: milliseconds.nullable(),
   lastError: z.object({ code: z.string(), message: z.string() }).nullable(),
+  blocks: z
+    .object({
+      good: countSchema,
+      bad: countSchema.meta({ description: 'Not as the image says: never given to a client.' }),
+      bytes: countSchema,
+      bytesWasted: countSchema.meta({
+        description: 'Of them, what was wrong, or what another server had brought before.',
+      }),
+    })
+    .nullable()
+    .meta({ description: 'What it brought of a verified image; null for a plain export.' }),
 });
 
 const procedureCountsSchema = z.object({
@@ -70,6 +83,14 @@ export const sessionSchema = z
         diskFilesFree: countSchema,
       })
       .meta({ description: 'Where redirected writes are kept.' }),
+    image: z
+      .object({
+        digest: z.string().meta({ description: "Of the image's manifest, BLAKE3 in hex." }),
+        inodes: countSchema,
+        blocks: countSchema,
+      })
+      .nullable()
+      .meta({ description: 'The verified image; null over plain exports, which are believed.' }),
     servers: z.array(sessionServerSchema),
     procedures: z
       .object({

@@ -63,6 +63,7 @@ Examples:
         directory,
         belongsTo,
         servers,
+        cacheDirectory: context.cache,
         logger: context.logger,
       });
       try {

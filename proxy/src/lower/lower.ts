@@ -1,0 +1,80 @@
+import type { Nfs3Service } from '@rowfs/nfs3';
+import type { Logger } from 'pino';
+import type { FailoverTimings } from '../failover/failover.ts';
+import type { OpenServer, ServerStatus } from '../failover/replica.ts';
+import type { ImageServer } from '../locator.ts';
+import type { RecordStore } from '../store/record-store.ts';
+import { openImageLower } from './image-lower.ts';
+import { openPlainLower } from './plain-lower.ts';
+
+export interface LowerOptions {
+  /** Of the image's manifest, in hex. Undefined: plain exports, whose servers are believed. */
+  readonly digest: string | undefined;
+  /** The best first. */
+  readonly servers: readonly ImageServer[];
+  readonly openServer: OpenServer;
+  /** Directory of the shadow over it. */
+  readonly shadow: string;
+  /** Of that shadow; closed by who opened it, after the lower. */
+  readonly records: RecordStore;
+  /** Of what all sessions of the machine share. */
+  readonly cacheDirectory: string;
+  readonly timings: FailoverTimings;
+  /** How long a manifest that is not here may take to come, in ms. */
+  readonly startMs: number;
+  readonly logger: Logger;
+  /** Called after each change of a server's state, or of the set of servers. */
+  readonly onChange: (servers: readonly LowerServerStatus[]) => void;
+}
+
+/** What is below redirect-on-write: the image, wherever it comes from. */
+export interface Lower {
+  readonly service: Nfs3Service;
+  /** What an operator should know about where it comes from; one sentence each. */
+  readonly notices: readonly string[];
+  /**
+   * Resolves when it can answer. What is here of a verified image needs no server.
+   *
+   * @throws FailoverError NO_SERVER_REACHABLE, EXPORT_NOT_FOUND
+   */
+  ready(signal: AbortSignal): Promise<void>;
+  /** Replaces the list; calls on servers that leave it go to others. */
+  setServers(servers: readonly ImageServer[]): void;
+  status(): LowerStatus;
+  close(): Promise<void>;
+}
+
+export interface LowerStatus {
+  readonly servers: readonly LowerServerStatus[];
+  /** Undefined over plain exports. */
+  readonly image: ImageStatus | undefined;
+}
+
+/** `idle`: nothing was needed from it yet. */
+export interface LowerServerStatus extends Omit<ServerStatus, 'state'> {
+  readonly state: ServerStatus['state'] | 'idle';
+  /** What it brought of a verified image; undefined for a plain export. */
+  readonly blocks: BlocksBrought | undefined;
+}
+
+export interface BlocksBrought {
+  /** Blocks that were as the image says, and that were not. */
+  readonly good: number;
+  readonly bad: number;
+  /** All bytes, and those among them that were wrong, or that another server had brought before. */
+  readonly bytes: number;
+  readonly bytesWasted: number;
+}
+
+export interface ImageStatus {
+  /** Of its manifest, in hex. */
+  readonly digest: string;
+  readonly inodes: number;
+  readonly blocks: number;
+}
+
+/** @throws ProxyError NOT_FETCHABLE when the manifest is neither here nor on any server; STATE_UNUSABLE */
+export function openLower(options: LowerOptions): Promise<Lower> {
+  const { digest } = options;
+  return digest === undefined ? openPlainLower(options) : openImageLower({ ...options, digest });
+}
