@@ -132,6 +132,10 @@ export class Image {
     return Number.isInteger(fileid) && fileid >= ROOT && fileid <= this.inodeCount;
   }
 
+  type(fileid: number): FileType {
+    return this.#manifest.view.getUint8(this.#inode(fileid) + Inode.type) as FileType;
+  }
+
   attributes(fileid: number): ImageAttributes {
     const { view, blockSize } = this.#manifest;
     const at = this.#inode(fileid);

@@ -2,12 +2,12 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buildImage, type Image, openImage } from '@rowfs/image';
-import { type Nfs3Layer, type Nfs3Service, stack } from '@rowfs/nfs3';
+import { type Nfs3Service, stack } from '@rowfs/nfs3';
 import { describeNfs3Conformance, populateSample, type Subject } from '@rowfs/nfs3-conformance';
 import { redirectOnWrite } from '../row/layer.ts';
 import { openShadow, type Shadow } from '../shadow/shadow.ts';
 import { directoryContents } from '../test-support/directory-contents.ts';
-import { imageView } from './image-view.ts';
+import { type ImageView, imageView } from './image-view.ts';
 
 /** The sample tree in a directory, and the image of it. */
 async function sampleImage(): Promise<{ root: string; tree: string; image: Image }> {
@@ -20,7 +20,7 @@ async function sampleImage(): Promise<{ root: string; tree: string; image: Image
 }
 
 /** The view of a manifest that was read anew, as after a restart. */
-function viewOf({ image, tree }: { image: Image; tree: string }): Nfs3Service {
+function viewOf({ image, tree }: { image: Image; tree: string }): ImageView {
   const opened = openImage(Buffer.from(image.bytes), { digest: image.digest });
   return imageView(opened, directoryContents(opened, tree));
 }
@@ -37,22 +37,23 @@ async function imageSubject(): Promise<Subject> {
 
 async function overlaySubject(): Promise<Subject> {
   const sample = await sampleImage();
-  const open = async (): Promise<{ shadow: Shadow; layer: Nfs3Layer }> => {
+  const open = async (): Promise<{ shadow: Shadow; service: Nfs3Service }> => {
     const directory = join(sample.root, 'shadow');
     const shadow = await openShadow({ directory, belongsTo: { appliance: 'sample' } });
-    return { shadow, layer: redirectOnWrite(shadow) };
+    const view = viewOf(sample);
+    return { shadow, service: stack(view, redirectOnWrite(shadow, { tree: view.tree })) };
   };
-  let { shadow, layer } = await open();
+  let overlaid = await open();
   return {
-    service: stack(viewOf(sample), layer),
+    service: overlaid.service,
     mountPath: '/',
     async restart() {
-      await shadow.close();
-      ({ shadow, layer } = await open());
-      return stack(viewOf(sample), layer);
+      await overlaid.shadow.close();
+      overlaid = await open();
+      return overlaid.service;
     },
     async close() {
-      await shadow.close();
+      await overlaid.shadow.close();
       await rm(sample.root, { recursive: true });
     },
   };

@@ -31,14 +31,19 @@ export class ImageTree {
   }
 
   /** STALE or BADHANDLE when the handle leads nowhere. */
+  identify(handle: Filehandle): { readonly fileid: number } | Nfsstat3Error {
+    return this.#handles.identify(handle);
+  }
+
+  /** The same, with attributes. */
   find(handle: Filehandle): ImageObject | Nfsstat3Error {
-    const found = this.#handles.identify(handle);
+    const found = this.identify(handle);
     if (typeof found === 'number') return found;
     return { fileid: found.fileid, attributes: this.attributes(found.fileid) };
   }
 
   /** atime and ctime differ between copies of a tree, and are no part of its image: both are mtime. */
-  attributes(fileid: number): Fattr3 {
+  attributes(fileid: number, fsid = this.fsid): Fattr3 {
     const { type, mode, nlink, uid, gid, size, used, rdev, mtime } = this.image.attributes(fileid);
     const time = nfstime3(mtime);
     return {
@@ -50,7 +55,7 @@ export class ImageTree {
       size,
       used,
       rdev,
-      fsid: this.fsid,
+      fsid,
       fileid: BigInt(fileid),
       atime: time,
       mtime: time,

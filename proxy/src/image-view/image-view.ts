@@ -1,16 +1,23 @@
 import type { Image } from '@rowfs/image';
 import type { Nfs3Service } from '@rowfs/nfs3';
 import { type Logger, pino } from 'pino';
+import type { LowerTree } from '../row/lower-tree.ts';
 import { directoryProcedures } from './directories.ts';
 import type { FileContents } from './file-contents.ts';
 import { fileSystemProcedures } from './file-system.ts';
 import { ImageTree } from './image-tree.ts';
 import { lookupProcedures } from './lookup.ts';
+import { lowerTree } from './lower-tree.ts';
 import { readProcedures } from './read.ts';
 import { refusingProcedures } from './refusing.ts';
 
 export interface ImageViewOptions {
   readonly logger?: Logger;
+}
+
+/** An image as a service, and as what a layer over it may ask at once. */
+export interface ImageView extends Nfs3Service {
+  readonly tree: LowerTree;
 }
 
 /**
@@ -26,7 +33,7 @@ export function imageView(
   image: Image,
   contents: FileContents,
   { logger = pino({ level: 'silent' }) }: ImageViewOptions = {},
-): Nfs3Service {
+): ImageView {
   const tree = new ImageTree(image);
   return {
     ...fileSystemProcedures(tree),
@@ -34,5 +41,6 @@ export function imageView(
     ...directoryProcedures(tree),
     ...readProcedures(tree, contents, logger),
     ...refusingProcedures(tree),
+    tree: lowerTree(tree),
   };
 }

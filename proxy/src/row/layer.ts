@@ -15,9 +15,11 @@ import type { Credential } from '@rowfs/oncrpc';
 import { ROOT_CREDENTIAL } from '../root-credential.ts';
 import { createProcedures } from './create.ts';
 import { fileSystemProcedures } from './file-system.ts';
+import { LearntFacts } from './learnt-facts.ts';
 import { linkProcedures } from './link.ts';
 import { lookupProcedures } from './lookup.ts';
-import { LowerFacts } from './lower-facts.ts';
+import type { LowerFacts } from './lower-facts.ts';
+import type { LowerTree } from './lower-tree.ts';
 import { newObjectProcedures } from './new-objects.ts';
 import type { Overlay } from './operation.ts';
 import { readProcedures } from './read.ts';
@@ -26,6 +28,7 @@ import { removeProcedures } from './remove.ts';
 import { renameProcedures } from './rename.ts';
 import { setattrProcedures } from './setattr.ts';
 import type { Shadow } from '../shadow/shadow.ts';
+import { ToldFacts } from './told-facts.ts';
 import { writeProcedures } from './write.ts';
 
 /*
@@ -57,19 +60,28 @@ import { writeProcedures } from './write.ts';
 export interface RedirectOnWriteOptions {
   /** As whom the lower is read, whoever asks here: root unless told. */
   readonly lowerCredential?: Credential;
+  /**
+   * The lower once more, when it tells names and attributes at once. Without it they are asked of the
+   * lower as a service, and remembered.
+   */
+  readonly tree?: LowerTree | undefined;
 }
 
 /**
  * The layer that redirects writes to `shadow`. The lower is never asked to change anything. Its handles
  * are what changes are kept by: an object must have one, whichever of its names was looked up, it must
- * stay what it is over restarts, and it may have 54 bytes at most. Failover's handles are so.
+ * stay what it is over restarts, and it may have 54 bytes at most. Failover's handles are so, and an image
+ * view's.
  *
  * Permissions are checked here by mode bits, for the lower does not know of changed ones.
  */
 export function redirectOnWrite(shadow: Shadow, options: RedirectOnWriteOptions = {}): Nfs3Layer {
+  const { lowerCredential: credential = ROOT_CREDENTIAL, tree } = options;
   return (lower) => {
-    const credential = options.lowerCredential ?? ROOT_CREDENTIAL;
-    const facts = new LowerFacts(lower, credential, shadow);
+    const facts: LowerFacts =
+      tree === undefined
+        ? new LearntFacts(lower, credential, shadow)
+        : new ToldFacts(tree, credential, shadow);
     const overlay: Overlay = { lower, facts, shadow };
     const procedures = {
       ...lookupProcedures(overlay),
