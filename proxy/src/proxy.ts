@@ -216,7 +216,7 @@ async function start(options: ProxyOptions, cleanup: Cleanup): Promise<Proxy> {
   const service = stack(
     lower.service,
     down.layer,
-    redirectOnWrite(shadow),
+    redirectOnWrite(shadow, { tree: lower.tree }),
     squash(options.squash ?? { squash: 'none' }),
     up.layer,
   );

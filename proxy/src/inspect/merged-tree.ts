@@ -65,7 +65,7 @@ export async function openMergedTree(options: MergedTreeOptions): Promise<Merged
     });
     cleanup.add(() => lower.close());
     await lower.ready(AbortSignal.timeout(startMs));
-    const service = stack(lower.service, redirectOnWrite(shadow));
+    const service = stack(lower.service, redirectOnWrite(shadow, { tree: lower.tree }));
     const ctx: Nfs3Context = {
       credential: ROOT_CREDENTIAL,
       signal: options.signal ?? new AbortController().signal,

@@ -26,8 +26,10 @@ export async function openImageLower(
   });
   // Nothing of this image is here yet: the servers will be needed soon.
   if (!isKept) fetcher.begin();
+  const view = imageView(image, fetchedContents(image, fetcher), { logger });
   return {
-    service: imageView(image, fetchedContents(image, fetcher), { logger }),
+    service: view,
+    tree: view.tree,
     notices: wrong.map(({ server, reason }) => `${server} is not trusted: ${reason}`),
     ready: async () => undefined,
     setServers: (list) => fetcher.setServers(list),

@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import type { FailoverTimings } from '../failover/failover.ts';
 import type { OpenServer, ServerStatus } from '../failover/replica.ts';
 import type { ImageServer } from '../locator.ts';
+import type { LowerTree } from '../row/lower-tree.ts';
 import type { RecordStore } from '../store/record-store.ts';
 import { openImageLower } from './image-lower.ts';
 import { openPlainLower } from './plain-lower.ts';
@@ -30,6 +31,8 @@ export interface LowerOptions {
 /** What is below redirect-on-write: the image, wherever it comes from. */
 export interface Lower {
   readonly service: Nfs3Service;
+  /** The same tree, when names and attributes are told at once. */
+  readonly tree: LowerTree | undefined;
   /** What an operator should know about where it comes from; one sentence each. */
   readonly notices: readonly string[];
   /**

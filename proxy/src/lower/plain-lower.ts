@@ -10,6 +10,7 @@ export async function openPlainLower(options: LowerOptions): Promise<Lower> {
   });
   return {
     service: failover,
+    tree: undefined,
     notices: [],
     ready: (signal) => failover.ready(signal),
     setServers: (servers) => failover.setServers(servers),
