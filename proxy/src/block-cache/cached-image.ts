@@ -1,0 +1,277 @@
+import { type Image, verifyBlock } from '@rowfs/image';
+import { LRUCache } from 'lru-cache';
+import { DigestTable } from './digest-table.ts';
+import type { OpenSegments } from './open-segments.ts';
+import { type ScannedRecord, type Segment } from './segment.ts';
+import { Flag } from './segment-format.ts';
+
+/** Bytes of blocks of a file that are numbered one after the other. */
+export interface BlockSpan {
+  /** Of the first block. */
+  readonly number: number;
+  readonly count: number;
+  /** Bytes of the last block; the others have the image's block size. */
+  readonly lastLength: number;
+  /** Which bytes, counted from the beginning of the first block. They touch each of the blocks. */
+  readonly from: number;
+  readonly to: number;
+}
+
+/** What an image needs of the cache that it is attached to. */
+export interface BlockStore {
+  /** Takes a block to be written. @returns false when it has no room for it now. */
+  store(block: WaitingBlock): boolean;
+  /** Sees what other processes have stored and removed. */
+  refresh(): void;
+  /** How many more bytes would be taken now. */
+  room(): number;
+  /** Resolves when all that was taken is stored, or let go. */
+  settled(): Promise<void>;
+  /** A block in a segment is not what its record says. */
+  reportWrong(segment: Segment, slot: number): void;
+  /** A segment cannot be read. */
+  reportUnreadable(segment: Segment, error: unknown): void;
+}
+
+export interface WaitingBlock {
+  /** Blocks that are written together are written in this order. */
+  readonly number: number;
+  readonly digest: Buffer;
+  readonly bytes: Buffer;
+  /** It can be read from its segment now, or will not be. */
+  readonly onSettled: () => void;
+}
+
+/** Blocks in memory: read in part just now, or fetched and not to be stored. */
+const RECENT_BYTES = 8 * 1024 * 1024;
+/** Up to here reading at once is quicker than having it done beside. */
+const SYNC_BYTES = 192 * 1024;
+
+/** Blocks that lie one after the other in a segment. */
+interface Stretch {
+  readonly segment: Segment;
+  readonly offset: number;
+  readonly first: number;
+  count: number;
+  length: number;
+}
+
+/**
+ * The blocks of one image in a cache: a few columns by the number of the block say where each is. What
+ * comes from the disk is compared with its digest each time: no byte goes on that was not proven since
+ * it was read.
+ */
+export class CachedImage {
+  readonly image: Image;
+  readonly #segments: OpenSegments;
+  readonly #store: BlockStore;
+  readonly #table: DigestTable;
+  /** The first block with the same bytes, by number. */
+  readonly #same: Uint32Array;
+  /** By number, of first blocks alone: handle of the segment or 0, place in it, and record. */
+  readonly #segmentOf: Uint32Array;
+  readonly #offsetOf: Uint32Array;
+  readonly #slotOf: Uint32Array;
+  /** On their way to a segment. */
+  readonly #waiting = new Map<number, Buffer>();
+  readonly #recent = new LRUCache<number, Buffer>({
+    maxSize: RECENT_BYTES,
+    sizeCalculation: ({ length }) => length,
+  });
+
+  constructor(image: Image, segments: OpenSegments, store: BlockStore) {
+    this.image = image;
+    this.#segments = segments;
+    this.#store = store;
+    const count = image.blockCount;
+    const digests = image.digests(0, count);
+    this.#table = new DigestTable(digests);
+    this.#same = this.#table.firsts();
+    this.#segmentOf = new Uint32Array(count);
+    this.#offsetOf = new Uint32Array(count);
+    this.#slotOf = new Uint32Array(count);
+  }
+
+  /** A segment has this block: of several places the last one counts. */
+  note(segment: Segment, { words, at, slot, offset, flag }: ScannedRecord): void {
+    if (flag === Flag.wrong) return;
+    const number = this.#table.indexOf(words, at);
+    if (number < 0) return;
+    this.#segmentOf[number] = segment.handle;
+    this.#offsetOf[number] = offset;
+    this.#slotOf[number] = slot;
+  }
+
+  /** Whether the block is here, as far as is known without reading it. */
+  has(number: number): boolean {
+    const first = this.#same[number] ?? number;
+    return (
+      this.#segments.has(this.#segmentOf[first] ?? 0) ||
+      this.#waiting.has(first) ||
+      this.#recent.has(first)
+    );
+  }
+
+  /**
+   * Reads what {@link has} has, in pieces that must not be changed; a lot of it from the disk is
+   * read beside, and promised.
+   *
+   * @returns undefined when one of the blocks is not here, or not any more.
+   */
+  read(
+    span: BlockSpan,
+  ): readonly Uint8Array[] | undefined | Promise<readonly Uint8Array[] | undefined> {
+    const parts = this.#find(span);
+    if (parts === undefined) return undefined;
+    let onDisk = 0;
+    for (const part of parts) if (!(part instanceof Uint8Array)) onDisk += part.length;
+    if (onDisk > SYNC_BYTES) return this.#readBeside(span, parts);
+    const pieces: Uint8Array[] = [];
+    for (const part of parts) {
+      if (part instanceof Uint8Array) pieces.push(part);
+      else {
+        const bytes = this.#readStretch(part);
+        if (bytes === undefined || !this.#take(span, part, bytes, pieces)) return undefined;
+      }
+    }
+    return pieces;
+  }
+
+  /** Takes a block that was fetched and proven: it can be read at once, and is stored if it can be. */
+  put(number: number, bytes: Buffer): void {
+    if (this.has(number)) return;
+    const first = this.#same[number] ?? number;
+    const digest = this.image.digests(first, 1);
+    const onSettled = (): void => void this.#waiting.delete(first);
+    this.#recent.set(first, bytes);
+    if (this.#store.store({ number, digest, bytes, onSettled })) this.#waiting.set(first, bytes);
+  }
+
+  /** Sees what other processes have stored and removed. */
+  refresh(): void {
+    this.#store.refresh();
+  }
+
+  /** How many more bytes would be stored now, and not only remembered for a while: 0 when that fails. */
+  get room(): number {
+    return this.#store.room();
+  }
+
+  /** Resolves when all that was put by now is stored, or let go. */
+  async settled(): Promise<void> {
+    await this.#store.settled();
+  }
+
+  /** How many of the image's blocks are here; equal ones count each. */
+  count(): number {
+    let count = 0;
+    for (let number = 0; number < this.image.blockCount; number += 1)
+      if (this.has(number)) count += 1;
+    return count;
+  }
+
+  /** In the order of the file: pieces that are in memory, and stretches that are on disk. */
+  #find({ number, count, lastLength, from, to }: BlockSpan): (Uint8Array | Stretch)[] | undefined {
+    const { blockSize } = this.image;
+    const parts: (Uint8Array | Stretch)[] = [];
+    let stretch: Stretch | undefined;
+    for (let index = 0; index < count; index += 1) {
+      const first = this.#same[number + index] ?? 0;
+      const length = index === count - 1 ? lastLength : blockSize;
+      const begin = index * blockSize;
+      const inMemory = this.#waiting.get(first) ?? this.#recent.get(first);
+      if (inMemory !== undefined) {
+        parts.push(inMemory.subarray(Math.max(0, from - begin), Math.min(length, to - begin)));
+        stretch = undefined;
+        continue;
+      }
+      const segment = this.#segments.get(this.#segmentOf[first] ?? 0);
+      if (segment === undefined) return undefined;
+      const offset = this.#offsetOf[first] ?? 0;
+      if (stretch?.segment === segment && stretch.offset + stretch.length === offset) {
+        stretch.count += 1;
+        stretch.length += length;
+      } else {
+        stretch = { segment, offset, first: index, count: 1, length };
+        parts.push(stretch);
+      }
+    }
+    return parts;
+  }
+
+  async #readBeside(
+    span: BlockSpan,
+    parts: readonly (Uint8Array | Stretch)[],
+  ): Promise<readonly Uint8Array[] | undefined> {
+    const all = await Promise.all(
+      parts.map(async (part) => {
+        if (part instanceof Uint8Array) return part;
+        const bytes = Buffer.allocUnsafeSlow(part.length);
+        try {
+          const got = await part.segment.read(bytes, part.offset);
+          return bytes.subarray(0, got);
+        } catch (error) {
+          this.#store.reportUnreadable(part.segment, error);
+          return undefined;
+        }
+      }),
+    );
+    const pieces: Uint8Array[] = [];
+    let areRight = true;
+    for (const [index, bytes] of all.entries()) {
+      const part = parts[index];
+      if (bytes === undefined || part === undefined) return undefined;
+      if (part instanceof Uint8Array) pieces.push(part);
+      // All that is wrong is found now.
+      else areRight = this.#take(span, part, bytes, pieces) && areRight;
+    }
+    return areRight ? pieces : undefined;
+  }
+
+  #readStretch({ segment, offset, length }: Stretch): Buffer | undefined {
+    // Not from the pool: a small piece would keep 8 KiB of it.
+    const bytes = Buffer.allocUnsafeSlow(length);
+    try {
+      return bytes.subarray(0, segment.readSync(bytes, offset));
+    } catch (error) {
+      this.#store.reportUnreadable(segment, error);
+      return undefined;
+    }
+  }
+
+  /** Compares blocks with their digests, and adds what is wanted of them to the pieces. */
+  #take(
+    { number, count, lastLength, from, to }: BlockSpan,
+    stretch: Stretch,
+    bytes: Uint8Array,
+    pieces: Uint8Array[],
+  ): boolean {
+    const { blockSize } = this.image;
+    let areRight = true;
+    for (let index = 0; index < stretch.count; index += 1) {
+      const inSpan = stretch.first + index;
+      const first = this.#same[number + inSpan] ?? 0;
+      const length = inSpan === count - 1 ? lastLength : blockSize;
+      const block = bytes.subarray(index * blockSize, index * blockSize + length);
+      if (!verifyBlock(this.image.digests(first, 1), block)) {
+        this.#segmentOf[first] = 0;
+        this.#store.reportWrong(stretch.segment, this.#slotOf[first] ?? 0);
+        areRight = false;
+        continue;
+      }
+      stretch.segment.markUsed(this.#slotOf[first] ?? 0);
+      const begin = inSpan * blockSize;
+      // The rest of it is wanted next, when a file is read in order by small reads.
+      if (from > begin || to < begin + length) this.#recent.set(first, apart(block, bytes));
+    }
+    const begin = stretch.first * blockSize;
+    pieces.push(bytes.subarray(Math.max(0, from - begin), Math.min(stretch.length, to - begin)));
+    return areRight;
+  }
+}
+
+/** A part of a buffer, which does not keep much more of it in memory than itself. */
+function apart(part: Uint8Array, whole: Uint8Array): Buffer {
+  if (whole.length > 2 * part.length) return Buffer.from(part);
+  return Buffer.from(part.buffer, part.byteOffset, part.length);
+}

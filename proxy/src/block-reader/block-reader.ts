@@ -1,0 +1,291 @@
+import type { Image } from '@rowfs/image';
+import type { BlockSpan, CachedImage } from '../block-cache/cached-image.ts';
+import type { FileContents } from '../image-view/file-contents.ts';
+import { onTime } from '../on-time.ts';
+import type { BlockFetcher, Urgency } from './block-fetcher.ts';
+import { FileBlocks, type FilePart } from './file-blocks.ts';
+import { FirstUses } from './first-uses.ts';
+import { ReadAhead } from './read-ahead.ts';
+
+/** What became of the blocks that were read. */
+export interface BlockReaderStatistics {
+  /** Reads that were answered from the cache, and those for which something had to be fetched. */
+  readonly hits: number;
+  readonly misses: number;
+  /** Blocks that were fetched, and their bytes. */
+  readonly fetchedBlocks: number;
+  readonly fetchedBytes: number;
+  /** Blocks that could not be fetched. */
+  readonly failedBlocks: number;
+}
+
+export interface PrefetchResult {
+  /** Blocks that were here already, those that were fetched, and those that nobody had. */
+  readonly present: number;
+  readonly fetched: number;
+  readonly failed: number;
+}
+
+type Pieces = readonly Uint8Array[];
+
+const ZEROS = Buffer.alloc(1024 * 1024);
+/** What read-ahead and prefetching have on its way at most, in bytes. */
+const MAX_AHEAD_BYTES = 48 * 1024 * 1024;
+const MAX_PREFETCH_BYTES = 16 * 1024 * 1024;
+/** The same when blocks cannot be stored: what is fetched must be read before it is forgotten. */
+const MAX_UNSTORED_AHEAD_BYTES = 2 * 1024 * 1024;
+
+/**
+ * The contents of an image's files: from the cache when it has them, and otherwise fetched, once, and
+ * stored. Blocks that are zero cost nothing.
+ */
+export class BlockReader implements FileContents {
+  readonly #image: Image;
+  readonly #cached: CachedImage;
+  readonly #fetcher: BlockFetcher;
+  readonly #files: FileBlocks;
+  readonly #uses: FirstUses;
+  readonly #readAhead: ReadAhead;
+  /** By number. */
+  readonly #inFlight = new Map<number, Promise<Buffer>>();
+  #hits = 0;
+  #misses = 0;
+  #fetchedBlocks = 0;
+  #fetchedBytes = 0;
+  #failedBlocks = 0;
+
+  constructor(cached: CachedImage, fetcher: BlockFetcher) {
+    this.#image = cached.image;
+    this.#cached = cached;
+    this.#fetcher = fetcher;
+    this.#files = new FileBlocks(this.#image);
+    this.#uses = new FirstUses(this.#image.blockCount);
+    this.#readAhead = new ReadAhead(this.#image, (first, end) => this.#fetchAhead(first, end));
+  }
+
+  read(
+    fileid: number,
+    offset: number,
+    count: number,
+    signal: AbortSignal,
+  ): Pieces | Promise<Pieces> {
+    const parts = this.#files.parts(fileid, offset, count);
+    const atOnce = this.#readCached(parts);
+    if (atOnce === undefined) this.#misses += 1;
+    else this.#hits += 1;
+    const pieces = atOnce ?? this.#readFetched(parts);
+    this.#note(fileid, parts, atOnce === undefined);
+    if (!(pieces instanceof Promise)) return pieces;
+    return onTime(pieces, signal);
+  }
+
+  /** The numbers of the blocks that were read, in the order of their first use. */
+  firstUses(): Uint32Array {
+    return this.#uses.order();
+  }
+
+  statistics(): BlockReaderStatistics {
+    return {
+      hits: this.#hits,
+      misses: this.#misses,
+      fetchedBlocks: this.#fetchedBlocks,
+      fetchedBytes: this.#fetchedBytes,
+      failedBlocks: this.#failedBlocks,
+    };
+  }
+
+  /**
+   * Brings blocks to the cache in the order of their numbers here, while everything else goes first.
+   * Ends early when the signal says so.
+   *
+   * @param onProgress is told how many of them are done.
+   */
+  async prefetch(
+    numbers: Iterable<number>,
+    { signal, onProgress }: { signal: AbortSignal; onProgress?: (done: number) => void },
+  ): Promise<PrefetchResult> {
+    const result = { present: 0, fetched: 0, failed: 0 };
+    const underWay = new Set<Promise<void>>();
+    const maxUnderWay = Math.ceil(MAX_PREFETCH_BYTES / this.#image.blockSize);
+    const done = (what: keyof typeof result): void => {
+      result[what] += 1;
+      onProgress?.(result.present + result.fetched + result.failed);
+    };
+    this.#cached.refresh();
+    for (const number of numbers) {
+      if (signal.aborted) break;
+      if (this.#cached.has(number)) {
+        done('present');
+        continue;
+      }
+      const fetching: Promise<void> = this.#fetch(number, 'prefetch').then(
+        () => done('fetched'),
+        () => done('failed'),
+      );
+      const tracked = fetching.finally(() => underWay.delete(tracked));
+      underWay.add(tracked);
+      if (underWay.size >= maxUnderWay) await unlessAborted(Promise.race(underWay), signal);
+      // A disk that is slower than the link.
+      if (this.#cached.room < MAX_PREFETCH_BYTES) await this.#cached.settled();
+    }
+    await unlessAborted(Promise.all(underWay), signal);
+    return result;
+  }
+
+  /** Undefined when something has to be fetched. */
+  #readCached(parts: readonly FilePart[]): Pieces | Promise<Pieces> | undefined {
+    const pieces: Uint8Array[] = [];
+    const beside: Promise<Pieces | undefined>[] = [];
+    for (const part of parts) {
+      if ('zeros' in part) {
+        addZeros(pieces, part.zeros);
+        continue;
+      }
+      const found = this.#cached.read(part);
+      if (found === undefined) return undefined;
+      if (parts.length === 1 && !(found instanceof Promise)) return found;
+      if (found instanceof Promise) beside.push(Promise.resolve(pieces.splice(0)), found);
+      else pieces.push(...found);
+    }
+    return beside.length === 0 ? pieces : this.#readBeside(parts, [...beside, Promise.resolve(pieces)]);
+  }
+
+  async #readBeside(
+    parts: readonly FilePart[],
+    beside: readonly Promise<Pieces | undefined>[],
+  ): Promise<Pieces> {
+    const found = await Promise.all(beside);
+    const pieces: Uint8Array[] = [];
+    for (const each of found) {
+      if (each === undefined) return this.#readFetched(parts);
+      pieces.push(...each);
+    }
+    return pieces;
+  }
+
+  async #readFetched(parts: readonly FilePart[]): Promise<Pieces> {
+    // What another process has fetched meanwhile need not be fetched again.
+    this.#cached.refresh();
+    const found = await Promise.all(
+      parts.map(async (part) => {
+        if ('number' in part) return this.#readSpan(part);
+        const zeros: Uint8Array[] = [];
+        addZeros(zeros, part.zeros);
+        return zeros;
+      }),
+    );
+    return found.flat();
+  }
+
+  async #readSpan(span: BlockSpan): Promise<Pieces> {
+    const inHand = new Map<number, Buffer>();
+    for (;;) {
+      const missing: number[] = [];
+      for (let number = span.number; number < span.number + span.count; number += 1)
+        if (!inHand.has(number) && !this.#cached.has(number)) missing.push(number);
+      const blocks = await Promise.all(missing.map((number) => this.#fetch(number, 'demand')));
+      for (const [index, bytes] of blocks.entries()) {
+        const number = missing[index];
+        if (number !== undefined) inHand.set(number, bytes);
+      }
+      const pieces = await this.#assemble(span, inHand);
+      // Otherwise what was here proved wrong, or was removed, and is not here any more.
+      if (pieces !== undefined) return pieces;
+    }
+  }
+
+  /** Blocks in hand, and between them those from the cache. */
+  async #assemble(
+    span: BlockSpan,
+    inHand: ReadonlyMap<number, Buffer>,
+  ): Promise<Pieces | undefined> {
+    const { blockSize } = this.#image;
+    const pieces: Uint8Array[] = [];
+    for (let index = 0; index < span.count;) {
+      const bytes = inHand.get(span.number + index);
+      const begin = index * blockSize;
+      if (bytes !== undefined) {
+        pieces.push(bytes.subarray(Math.max(0, span.from - begin), span.to - begin));
+        index += 1;
+        continue;
+      }
+      let end = index + 1;
+      while (end < span.count && !inHand.has(span.number + end)) end += 1;
+      const found = await this.#cached.read({
+        number: span.number + index,
+        count: end - index,
+        lastLength: end === span.count ? span.lastLength : blockSize,
+        from: Math.max(0, span.from - begin),
+        to: Math.min(span.to - begin, (end - index) * blockSize),
+      });
+      if (found === undefined) return undefined;
+      pieces.push(...found);
+      index = end;
+    }
+    return pieces;
+  }
+
+  #fetch(number: number, urgency: Urgency): Promise<Buffer> {
+    const underWay = this.#inFlight.get(number);
+    // Asked again, so that the fetcher knows how urgent it has become.
+    const fetched = this.#fetcher.fetch(number, urgency);
+    if (underWay !== undefined) {
+      fetched.catch(() => undefined);
+      return underWay;
+    }
+    const kept = fetched.then(
+      (bytes) => {
+        this.#inFlight.delete(number);
+        this.#fetchedBlocks += 1;
+        this.#fetchedBytes += bytes.length;
+        this.#cached.put(number, bytes);
+        return bytes;
+      },
+      (error: unknown) => {
+        this.#inFlight.delete(number);
+        this.#failedBlocks += 1;
+        throw error;
+      },
+    );
+    this.#inFlight.set(number, kept);
+    return kept;
+  }
+
+  #fetchAhead(first: number, end: number): number {
+    const { blockSize } = this.#image;
+    const { room } = this.#cached;
+    const maxBytes = room > 0 ? Math.min(room, MAX_AHEAD_BYTES) : MAX_UNSTORED_AHEAD_BYTES;
+    for (let number = first; number < end; number += 1) {
+      if (this.#cached.has(number) || this.#inFlight.has(number)) continue;
+      if (this.#inFlight.size * blockSize >= maxBytes) return number;
+      // Whoever reads it asks again, and is told why not.
+      this.#fetch(number, 'read-ahead').catch(() => undefined);
+    }
+    return end;
+  }
+
+  #note(fileid: number, parts: readonly FilePart[], isLate: boolean): void {
+    let first: number | undefined;
+    let end = 0;
+    for (const part of parts) {
+      if ('zeros' in part) continue;
+      this.#uses.note(part.number, part.count);
+      first ??= part.number;
+      end = part.number + part.count;
+    }
+    if (first === undefined) return;
+    this.#readAhead.onRead({ first, end, file: this.#files.range(fileid), isLate });
+  }
+}
+
+function addZeros(pieces: Uint8Array[], count: number): void {
+  for (let left = count; left > 0; left -= ZEROS.length)
+    pieces.push(ZEROS.subarray(0, Math.min(left, ZEROS.length)));
+}
+
+/** Resolves when the promise does, or the signal fires. */
+async function unlessAborted(promise: Promise<unknown>, signal: AbortSignal): Promise<void> {
+  await onTime(promise, signal).catch((error: unknown) => {
+    if (!signal.aborted) throw error;
+  });
+}
