@@ -147,7 +147,9 @@ export class BlockReader implements FileContents {
       if (found instanceof Promise) beside.push(Promise.resolve(pieces.splice(0)), found);
       else pieces.push(...found);
     }
-    return beside.length === 0 ? pieces : this.#readBeside(parts, [...beside, Promise.resolve(pieces)]);
+    return beside.length === 0
+      ? pieces
+      : this.#readBeside(parts, [...beside, Promise.resolve(pieces)]);
   }
 
   async #readBeside(
