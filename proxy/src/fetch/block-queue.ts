@@ -3,7 +3,7 @@ import type { Urgency } from '../block-reader/block-fetcher.ts';
 import type { WantedBlock } from './wanted-block.ts';
 
 /** The most urgent first. */
-const URGENCIES: readonly Urgency[] = ['demand', 'read-ahead', 'prefetch'];
+export const URGENCIES: readonly Urgency[] = ['demand', 'read-ahead', 'prefetch'];
 
 export function isMoreUrgent(a: Urgency, b: Urgency): boolean {
   return URGENCIES.indexOf(a) < URGENCIES.indexOf(b);
@@ -58,15 +58,15 @@ export class BlockQueue {
   }
 
   /**
-   * `wanted` and the blocks that follow it in its file, are as urgent, and may be read with it: at
-   * most `maxBytes`, but one block at least. They stay in the queue.
+   * The blocks that follow `wanted` in its file, are as urgent, and may be read with it: at most
+   * `maxBytes` together. They stay in the queue.
    */
-  run(
+  after(
     wanted: WantedBlock,
     maxBytes: number,
     mayRead: (other: WantedBlock) => boolean,
   ): readonly WantedBlock[] {
-    const run = [wanted];
+    const run: WantedBlock[] = [];
     if (wanted.isAlone) return run;
     const { first, then } = this.#linesOf(wanted.urgency);
     let bytes = wanted.block.length;
@@ -84,8 +84,6 @@ export class BlockQueue {
     return this.#lines.get(urgency) ?? newLines();
   }
 }
-
-export { URGENCIES };
 
 function newLines(): { readonly first: Line; readonly then: Line } {
   return { first: new Map(), then: new Map() };

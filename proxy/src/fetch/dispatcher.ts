@@ -8,7 +8,8 @@ import type { ReplicaSet } from '../failover/replica-set.ts';
 import { printableName } from '../inspect/printable-name.ts';
 import { ROOT_CREDENTIAL } from '../root-credential.ts';
 import { BlockQueue, isMoreUrgent, URGENCIES } from './block-queue.ts';
-import { BlockRead } from './block-read.ts';
+import type { BlockRead } from './block-read.ts';
+import type { FileWalk } from './file-walk.ts';
 import { FetchError } from './fetch-error.ts';
 import type { ReadBytes, ServedImage } from './served-image.ts';
 import { ServerFault } from './server-fault.ts';
@@ -42,8 +43,10 @@ export interface DispatcherOptions {
 
 /** How often to look for what is late. */
 const PULSE_MS = 20;
-/** So many blocks that no server takes now are passed over in search of one that is taken. */
-const MAX_PASSED = 64;
+/** So many blocks that cannot be read yet are looked at, and their files looked up. */
+const MAX_PASSED = 256;
+/** When nothing has become wanted or possible since that was done. */
+const FEW_PASSED = 8;
 
 export class Dispatcher {
   readonly #options: DispatcherOptions;
@@ -52,6 +55,8 @@ export class Dispatcher {
   readonly #sources = new Map<ServedImage, Source>();
   readonly #closing = new AbortController();
   readonly #ctx: Nfs3Context;
+  /** There may be files to look up. */
+  #mayWalk = false;
   #dispatching: NodeJS.Immediate | undefined;
   #pulse: NodeJS.Timeout | undefined;
   /** When the last server was lost; undefined while there is one. */
@@ -79,6 +84,7 @@ export class Dispatcher {
     }
     this.#wanted.set(number, wanted);
     this.#queue.put(wanted, { again: false });
+    this.#mayWalk = true;
     this.#schedule();
     return wanted.bytes;
   }
@@ -100,7 +106,7 @@ export class Dispatcher {
     const isQueued = this.#queue.has(wanted);
     this.#queue.remove(wanted);
     wanted.urgency = urgency;
-    if (isQueued) this.#queue.put(wanted, { again: wanted.askedAt !== undefined });
+    if (isQueued) this.#queue.put(wanted, { again: wanted.inTroubleSince < Infinity });
     this.#schedule();
   }
 
@@ -115,8 +121,8 @@ export class Dispatcher {
 
   #dispatch(): void {
     this.#findSources();
-    for (const source of this.#sources.values()) source.proceed();
     for (const urgency of URGENCIES) this.#giveOut(urgency);
+    this.#mayWalk = false;
     for (const source of this.#sources.values())
       if (source.hasRoom('prefetch')) source.served.link.idle();
     if (this.#wanted.size > 0) this.#pulse ??= this.#nextPulse();
@@ -124,64 +130,82 @@ export class Dispatcher {
 
   #giveOut(urgency: Urgency): void {
     let passed = 0;
+    const most = this.#mayWalk ? MAX_PASSED : FEW_PASSED;
     for (const wanted of this.#queue.of(urgency)) {
       const taker = this.#takerOf(wanted);
-      if (taker === undefined) {
-        passed += 1;
-        if (passed > MAX_PASSED) return;
-      } else {
+      if (taker?.knows(wanted) === true && taker.hasRoom(urgency)) {
         const mayRead = (other: WantedBlock): boolean => other.mayBeAskedOf(taker.served);
-        this.#begin(new BlockRead(taker, this.#queue.run(wanted, taker.runBytes, mayRead)));
+        this.#read(taker.read(wanted, this.#queue.after(wanted, taker.runBytes, mayRead)));
+        continue;
       }
+      if (taker?.knows(wanted) === false) this.#walk(taker, wanted);
+      passed += 1;
+      if (passed > most) return;
     }
   }
 
-  /** Who is given the block now; undefined when nobody has it, has room, or would be the first. */
+  /** Who would bring the block first, though it may have no room yet; undefined when nobody has it. */
   #takerOf(wanted: WantedBlock): Source | undefined {
     const able = [...this.#sources.values()].filter(({ served }) => wanted.mayBeAskedOf(served));
     if (able.length === 0) this.#giveUpIfHopeless(wanted);
     const good = able.filter(({ standing }) => standing.trust !== 'distrusted');
+    const candidates = good.length > 0 ? good : able;
+    const now = performance.now();
+    const quick = candidates.filter((source) => !source.isLateFor(wanted, now));
     let taker: Source | undefined;
     let soonest = Infinity;
-    for (const source of good.length > 0 ? good : able) {
-      const hasRoom = source.hasRoom(wanted.urgency);
+    for (const source of quick.length > 0 ? quick : candidates) {
       // Who has no room would first do all that is queued, and the block may be the last of it.
-      const eta = source.served.link.etaMs(hasRoom ? wanted.block.length : this.#queue.bytes);
+      const eta = source.etaMs(wanted, source.hasRoom(wanted.urgency) ? 0 : this.#queue.bytes);
       if (eta >= soonest) continue;
       soonest = eta;
-      taker = hasRoom ? source : undefined;
+      taker = source;
     }
     return taker;
   }
 
-  #begin(read: BlockRead): void {
+  #read(read: BlockRead): void {
     const { source, blocks } = read;
-    source.reads.add(read);
     for (const wanted of blocks) {
       this.#queue.remove(wanted);
       wanted.asked.add(source.served);
-      wanted.askedAt ??= performance.now();
     }
     read
       .run(this.#ctx)
-      .then((bytes) => bytes && this.#arrived(read, bytes))
-      .catch((error: unknown) => this.#failed(read, error))
+      .then((bytes) => this.#arrived(read, bytes))
+      .catch((error: unknown) => this.#readFailed(read, error))
       .finally(() => this.#ended(read));
+  }
+
+  /** The block stays queued: who brings it is decided when its file is found. */
+  #walk(source: Source, wanted: WantedBlock): void {
+    const walk = source.walkFor(wanted, this.#ctx);
+    walk
+      ?.run()
+      .catch((error: unknown) => this.#walkFailed(walk, error))
+      .finally(() => {
+        source.walks.delete(walk.fileid);
+        this.#mayWalk = true;
+        this.#schedule();
+      });
   }
 
   #ended(read: BlockRead): void {
     read.source.reads.delete(read);
-    for (const wanted of read.blocks) {
-      wanted.asked.delete(read.source.served);
-      if (wanted.isSettled || this.#queue.has(wanted)) continue;
-      this.#queue.put(wanted, { again: true });
-    }
+    for (const wanted of read.blocks) wanted.asked.delete(read.source.served);
+    this.#askAgain(read.blocks);
     this.#schedule();
+  }
+
+  #askAgain(blocks: readonly WantedBlock[]): void {
+    for (const wanted of blocks)
+      if (!wanted.isSettled && !this.#queue.has(wanted)) this.#queue.put(wanted, { again: true });
+    this.#mayWalk = true;
   }
 
   /** Gives what is right of it. */
   #arrived({ source, blocks }: BlockRead, { parts, length, fault }: ReadBytes): void {
-    const { standing, served } = source;
+    const { standing } = source;
     standing.bytesFetched += length;
     const bytes = new Parts(parts);
     let left = length;
@@ -198,39 +222,49 @@ export class Dispatcher {
       const isRight = verifyBlock(wanted.digest, data);
       if (!isRight || wanted.isSettled) standing.bytesWasted += block.length;
       if (isRight) {
+        if (!wanted.isSettled) standing.blocks += 1;
         const { trust } = standing;
         standing.praise();
         if (trust !== standing.trust) this.#trusted(source);
         this.#settle(wanted, data);
       } else {
-        served.link.restart();
         const fault = new ServerFault('BAD_BLOCK', `wrong bytes at ${block.offset}`);
-        this.#blame(source, wanted, fault, false);
+        this.#blame(source, wanted, fault, blocks.length > 1);
       }
     }
   }
 
-  #failed({ source, blocks }: BlockRead, error: unknown): void {
-    const { replica } = source.served;
-    if (error instanceof ServerFault) {
-      // A file that is not there is not there for each of its blocks.
-      const isOfOne = error.code !== 'MISSING_FILE' && blocks.length > 1;
-      for (const wanted of blocks) this.#blame(source, wanted, error, isOfOne);
+  #readFailed({ source, blocks }: BlockRead, error: unknown): void {
+    if (!(error instanceof ServerFault)) {
+      this.#unanswered(source, blocks, error);
       return;
     }
+    // A file that is not there is not there for each of its blocks.
+    const isOfOne = error.code !== 'MISSING_FILE' && blocks.length > 1;
+    for (const wanted of blocks) this.#blame(source, wanted, error, isOfOne);
+  }
+
+  #walkFailed({ source, blocks }: FileWalk, error: unknown): void {
+    const waiting = [...blocks].filter(({ isSettled }) => !isSettled);
+    if (!(error instanceof ServerFault)) this.#unanswered(source, waiting, error);
+    else for (const wanted of waiting) this.#blame(source, wanted, error, false);
+  }
+
+  #unanswered({ served }: Source, blocks: readonly WantedBlock[], error: unknown): void {
     if (this.#closing.signal.aborted) return;
+    for (const wanted of blocks) wanted.isInTrouble();
+    const { replica } = served;
     const reason = error instanceof FailoverError ? error : unreachable(replica.address, error);
-    replica.demote(source.served, reason);
+    replica.demote(served, reason);
   }
 
   /** @param isOfOne the fault may be of one of several blocks, which is found by asking for each. */
   #blame(source: Source, wanted: WantedBlock, fault: ServerFault, isOfOne: boolean): void {
     const { standing, served } = source;
     if (isOfOne) wanted.isAlone = true;
-    else {
-      wanted.faults.set(served.replica, fault);
-      standing.badBlocks += 1;
-    }
+    else wanted.faults.set(served.replica, fault);
+    standing.badBlocks += 1;
+    served.link.restart();
     const { trust } = standing;
     const { address } = served.replica;
     const file = this.#pathOf(wanted);
@@ -257,7 +291,8 @@ export class Dispatcher {
 
   #giveUpIfHopeless(wanted: WantedBlock): void {
     const { replicas } = this.#options;
-    if (wanted.faults.size === 0 || wanted.asked.size > 0 || !replicas.isSettled()) return;
+    if (wanted.faults.size === 0 || !replicas.isSettled()) return;
+    if ([...wanted.asked].some((served) => this.#sources.has(served))) return;
     const faults = [...wanted.faults.values()].map(({ code }) => code);
     const servers = [...wanted.faults.keys()].map(({ address }) => address);
     const each = servers.map((server, i) => `${server} (${faults[i]})`).join(', ');
@@ -271,11 +306,17 @@ export class Dispatcher {
     const mounted = new Map<ServedImage, Replica<ServedImage>>();
     for (const replica of replicas.healthy())
       if (replica.tree !== undefined) mounted.set(replica.tree, replica);
-    for (const served of this.#sources.keys())
-      if (!mounted.has(served)) this.#sources.delete(served);
-    for (const [served, replica] of mounted)
-      if (!this.#sources.has(served))
-        this.#sources.set(served, new Source(served, standings.of(replica)));
+    for (const [served, source] of this.#sources) {
+      if (mounted.has(served)) continue;
+      this.#sources.delete(served);
+      // A server that fell silent may yet answer: whoever is first.
+      for (const { blocks } of source.reads) this.#askAgain(blocks);
+    }
+    for (const [served, replica] of mounted) {
+      if (this.#sources.has(served)) continue;
+      this.#sources.set(served, new Source(served, standings.of(replica)));
+      this.#mayWalk = true;
+    }
     if (mounted.size > 0) this.#deserted = undefined;
     else {
       this.#deserted ??= performance.now();
@@ -298,17 +339,19 @@ export class Dispatcher {
     }, PULSE_MS);
   }
 
-  #hedge({ reads, served }: Source, now: number): void {
+  #hedge({ reads, walks, served }: Source, now: number): void {
+    if ([...reads, ...walks.values()].some((call) => call.isUnheard(now))) {
+      const message = `${served.replica.address} has said nothing for too long`;
+      served.replica.demote(served, new FailoverError('SILENT', message));
+    }
     for (const read of reads) {
-      if (read.isUnheard(now)) {
-        const message = `${served.replica.address} has said nothing for too long`;
-        served.replica.demote(served, new FailoverError('SILENT', message));
-      }
       if (read.isLate || !read.isOverdue(now)) continue;
       read.isLate = true;
-      for (const wanted of read.blocks)
-        if (!wanted.isSettled && !this.#queue.has(wanted)) this.#queue.put(wanted, { again: true });
+      for (const wanted of read.blocks) wanted.isInTrouble();
+      this.#askAgain(read.blocks);
     }
+    for (const walk of walks.values())
+      if (walk.isOverdue(now)) for (const wanted of walk.blocks) wanted.isInTrouble();
   }
 
   /** What was asked for long ago, or has nobody to be asked of, is given up. */
@@ -317,7 +360,7 @@ export class Dispatcher {
     const deserted = this.#deserted;
     for (const wanted of this.#wanted.values()) {
       const alone = deserted === undefined ? Infinity : Math.max(deserted, wanted.since);
-      const waiting = Math.min(alone, wanted.askedAt ?? Infinity);
+      const waiting = Math.min(alone, wanted.inTroubleSince);
       if (now - waiting < holdMs) continue;
       const reasons = this.#options.replicas
         .all()

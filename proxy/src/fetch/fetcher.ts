@@ -34,7 +34,7 @@ export interface FetcherOptions {
 
 /** A server that gave wrong data is demoted, and that is its last error. */
 export interface FetchServerStatus extends ServerStatus {
-  /** Blocks it brought that were as the image says, and that were not. */
+  /** Blocks that it was the first to bring, and those that were not as the image says. */
   readonly blocks: number;
   readonly badBlocks: number;
   /** Bytes it brought, and those among them that were wrong, or that another had brought before. */

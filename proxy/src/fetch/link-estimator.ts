@@ -15,11 +15,11 @@ const MAX_WINDOW_BYTES = 32 * 1024 * 1024;
 /** On a short way the server's own time counts, not the way's. */
 const MIN_ROUND_TRIP_MS = 10;
 /** The window is this much larger than what the link is known to hold: while it grows, and later. */
-const STARTING_GAIN = 2;
+const STARTING_GAIN = 3;
 const STEADY_GAIN = 1.25;
 /** The link is full when its rate grew by less than this in so many round trips. */
 const GROWTH = 1.25;
-const ROUNDS_WITHOUT_GROWTH = 3;
+const ROUNDS_WITHOUT_GROWTH = 2;
 /** For how many round trips the best rate is believed, at least; twice as many at most. */
 const MEMORY_ROUNDS = 8;
 /** So many READs share a window: an urgent one waits for a part of one only. */
@@ -29,7 +29,7 @@ const READS_PER_WINDOW = 8;
  * How fast one server delivers, how far away it is, and so how many bytes to keep in flight: the
  * model of BBR (Cardwell et al., ACM Queue 14:5, 2016), with the bytes of READs instead of packets.
  * The window is the best delivery rate seen lately times the shortest round trip, and a little more,
- * so that it grows with the link: twice in each round trip at first, until that brings nothing more.
+ * so that it grows with the link: threefold in each round trip at first, until that brings nothing more.
  */
 export class LinkEstimator {
   #inFlight = 0;

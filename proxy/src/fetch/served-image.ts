@@ -180,7 +180,10 @@ export class ServedImage {
   ): Promise<R> {
     for (let walks = 0; ; walks += 1) {
       const handle = await this.handle(fileid, ctx);
+      this.replica.called();
+      const startedAt = performance.now();
       const result = await refusalsAsFaults(call(handle));
+      this.replica.answered(performance.now() - startedAt);
       if (result.status === Nfsstat3.JUKEBOX)
         throw new FailoverError('SILENT', `${this.replica.address} asks to be asked later`);
       const isStale = result.status === Nfsstat3.STALE || result.status === Nfsstat3.BADHANDLE;

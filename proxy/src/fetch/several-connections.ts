@@ -36,7 +36,17 @@ export function severalConnections(openServer: OpenServer, count: number): OpenS
         }
       },
       null: (ctx) => leastWaiting().service.null(ctx),
-      mount: (dirpath, ctx) => leastWaiting().service.mount(dirpath, ctx),
+      /** All connections are made while one mounts: the first calls find them open. */
+      async mount(dirpath, ctx) {
+        const ofMount = leastWaiting();
+        const others = connections.filter((connection) => connection !== ofMount);
+        const [mounted] = await Promise.all([
+          ofMount.service.mount(dirpath, ctx),
+          // One that cannot be made is noticed by who uses it.
+          ...others.map((other) => other.service.null(ctx).catch(() => undefined)),
+        ]);
+        return mounted;
+      },
     };
     return {
       ...service,

@@ -1,17 +1,21 @@
+import type { Nfs3Context } from '@rowfs/nfs3';
 import type { Urgency } from '../block-reader/block-fetcher.ts';
-import type { BlockRead } from './block-read.ts';
+import { BlockRead } from './block-read.ts';
+import { FileWalk } from './file-walk.ts';
 import type { ServedImage } from './served-image.ts';
 import type { Standing } from './standing.ts';
+import type { WantedBlock } from './wanted-block.ts';
 
-/** Files that are looked up at a time on one server: calls of some hundred bytes. */
+/** Files that are looked up at a time: calls of some hundred bytes. */
 const MAX_WALKS = 256;
 
-/** One mounted server as work is given to it: the reads it has, and whether it has room for more. */
+/** One mounted server as work is given to it: what it does now, and whether it has room for more. */
 export class Source {
   readonly served: ServedImage;
   readonly standing: Standing;
   readonly reads = new Set<BlockRead>();
-  readonly #waiting = new Map<BlockRead, () => void>();
+  /** By fileid. */
+  readonly walks = new Map<number, FileWalk>();
 
   constructor(served: ServedImage, standing: Standing) {
     this.served = served;
@@ -19,56 +23,62 @@ export class Source {
   }
 
   /**
-   * Whether to give it something of this urgency. What somebody waits for has a window of its own:
+   * Whether it may read something of this urgency. What somebody waits for has a window of its own:
    * it never waits here behind what nobody waits for.
    */
   hasRoom(urgency: Urgency): boolean {
     if (this.standing.trust === 'on-probation') return this.reads.size === 0;
     const { link } = this.served;
-    if (urgency === 'demand') return this.#bytesOf((read) => read.isDemanded) < link.windowBytes;
-    const walking = this.#bytesOf(({ phase }) => phase === 'walking');
-    const waiting = this.#bytesOf(({ phase }) => phase === 'waiting');
-    return (
-      link.inFlight + waiting < link.windowBytes &&
-      walking < link.windowBytes &&
-      this.reads.size < MAX_WALKS
-    );
+    if (urgency !== 'demand') return link.inFlight < link.windowBytes;
+    let demanded = 0;
+    for (const read of this.reads) if (read.isDemanded) demanded += read.bytes;
+    return demanded < link.windowBytes;
   }
 
-  /** The most that it should be given in one run, in bytes. */
+  get hasRoomForWalks(): boolean {
+    return this.walks.size < MAX_WALKS;
+  }
+
+  /** The most that it should read at once, in bytes; a single block always may be. */
   get runBytes(): number {
     if (this.standing.trust === 'on-probation') return 0;
     return Math.min(this.served.maxReadBytes, this.served.link.readBytes);
   }
 
-  /** Resolves when the window has room for the read, which is begun then. */
-  turn(read: BlockRead): Promise<void> {
-    return new Promise((resolve) => {
-      this.#waiting.set(read, resolve);
-      this.proceed();
-    });
+  /** Whether the file of a block may be read at once. */
+  knows({ block }: WantedBlock): boolean {
+    return this.served.hasHandle(block.fileid);
   }
 
-  /** Begins what may be begun: all that somebody waits for, and of the rest what there is room for. */
-  proceed(): void {
-    for (const read of this.#waiting.keys()) if (read.isDemanded) this.#begin(read);
+  /** Its walk to the file of a block takes too long. */
+  isLateFor({ block }: WantedBlock, now: number): boolean {
+    return this.walks.get(block.fileid)?.isOverdue(now) === true;
+  }
+
+  /** When it would bring a block that it is given now, in ms; `ahead` are bytes to be brought before. */
+  etaMs(wanted: WantedBlock, ahead: number): number {
     const { link } = this.served;
-    for (const read of this.#waiting.keys()) {
-      if (link.inFlight >= link.windowBytes) return;
-      this.#begin(read);
+    const walkMs = this.knows(wanted) ? 0 : link.roundTripMs;
+    return walkMs + link.etaMs(ahead + wanted.block.length);
+  }
+
+  read(first: WantedBlock, others: readonly WantedBlock[]): BlockRead {
+    const read = new BlockRead(this, first, others);
+    this.reads.add(read);
+    return read;
+  }
+
+  /** The walk to the file of a block; undefined when it is under way, or there are enough. */
+  walkFor(wanted: WantedBlock, ctx: Nfs3Context): FileWalk | undefined {
+    const { fileid } = wanted.block;
+    const known = this.walks.get(fileid);
+    if (known !== undefined) {
+      known.blocks.add(wanted);
+      return undefined;
     }
-  }
-
-  #begin(read: BlockRead): void {
-    const go = this.#waiting.get(read);
-    this.#waiting.delete(read);
-    read.begin();
-    go?.();
-  }
-
-  #bytesOf(isCounted: (read: BlockRead) => boolean): number {
-    let bytes = 0;
-    for (const read of this.reads) if (isCounted(read)) bytes += read.bytes;
-    return bytes;
+    if (!this.hasRoomForWalks && wanted.urgency !== 'demand') return undefined;
+    const walk = new FileWalk(this, wanted, ctx);
+    this.walks.set(fileid, walk);
+    return walk;
   }
 }

@@ -8,7 +8,7 @@ const MAX_PATIENCE_FACTOR = 64;
 
 /** What a server has done so far, over all its mounts: what it brought, and what was wrong with it. */
 export class Standing {
-  /** Blocks that were right, and that were not. */
+  /** Blocks that it was the first to bring, and those that were wrong. */
   blocks = 0;
   badBlocks = 0;
   /** Bytes that came, and those among them that were of no use: wrong, or somebody else was first. */
@@ -51,7 +51,6 @@ export class Standing {
 
   /** A block was right. One that a distrusted server was asked for proves nothing of the others. */
   praise(): void {
-    this.blocks += 1;
     if (this.trust === 'on-probation') this.#fault = undefined;
   }
 }

@@ -14,8 +14,8 @@ export class WantedBlock {
   urgency: Urgency;
   /** To be read by itself: it was read with others, and one of them failed. */
   isAlone = false;
-  /** When a server was asked for it first. */
-  askedAt: number | undefined;
+  /** Since when what should bring it is late, or has failed: since never is Infinity. */
+  inTroubleSince = Infinity;
   /** Who is being asked for it. */
   readonly asked = new Set<ServedImage>();
   /** Who does not have it as it should be. */
@@ -38,6 +38,10 @@ export class WantedBlock {
 
   get isSettled(): boolean {
     return this.#isSettled;
+  }
+
+  isInTrouble(): void {
+    this.inTroubleSince = Math.min(this.inTroubleSince, performance.now());
   }
 
   resolve(bytes: Buffer): void {
