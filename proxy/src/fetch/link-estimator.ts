@@ -35,8 +35,8 @@ export class LinkEstimator {
   #inFlight = 0;
   #delivered = 0;
   #deliveredAt = 0;
-  /** What is asked for before this much was delivered, is asked on a link that is not filled. */
-  #idleUntil = 0;
+  /** What is asked for before more than this was delivered, is asked on a link that is not filled. */
+  #idleUntil = -1;
   #roundTripMs = Infinity;
   #best = 0;
   #bestBefore = 0;
@@ -97,13 +97,13 @@ export class LinkEstimator {
       at: now,
       delivered: this.#delivered,
       deliveredAt: this.#deliveredAt,
-      isIdle: this.#delivered < this.#idleUntil,
+      isIdle: this.#delivered <= this.#idleUntil,
     };
   }
 
   /** Nothing more is to be asked for at the moment, though the window has room. */
   idle(): void {
-    this.#idleUntil = Math.max(1, this.#delivered + this.#inFlight);
+    this.#idleUntil = this.#delivered + this.#inFlight;
   }
 
   arrived(asked: Asked, now = performance.now()): void {
