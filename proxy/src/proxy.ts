@@ -216,7 +216,7 @@ async function start(options: ProxyOptions, cleanup: Cleanup): Promise<Proxy> {
   const service = stack(
     lower.service,
     down.layer,
-    redirectOnWrite(shadow, { tree: lower.tree }),
+    redirectOnWrite(shadow, { tree: lower.tree, known: lower.known }),
     squash(options.squash ?? { squash: 'none' }),
     up.layer,
   );

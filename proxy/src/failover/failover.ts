@@ -14,6 +14,7 @@ import {
   walk,
 } from '@rowfs/nfs3';
 import type { Logger } from 'pino';
+import type { KnownAttributes } from '../known-attributes.ts';
 import type { ImageServer } from '../locator.ts';
 import type { RecordStore } from '../store/record-store.ts';
 import { DirectoryListing } from './directory-listing.ts';
@@ -62,7 +63,7 @@ export interface FailoverOptions {
  * Handles and fileids are its own, and the same whichever server answers and after every restart.
  * Calls that a server does not answer are held while others are asked; see {@link HeldCalls}.
  */
-export interface Failover extends Nfs3Service {
+export interface Failover extends Nfs3Service, KnownAttributes {
   /** Resolves when a server is mounted; throws FailoverError NO_SERVER_REACHABLE when none can be. */
   ready(signal: AbortSignal): Promise<void>;
   /** Replaces the list; calls on servers that leave it go to others. */
@@ -78,9 +79,15 @@ export async function createFailover(options: FailoverOptions): Promise<Failover
     openTree: ({ service, root, earlier }) => new MountedTree(service, root, earlier),
   });
   const calls = new HeldCalls(replicas, options.timings.holdMs);
-  const service = failoverService(table, calls);
+  const handles = new NodeHandles(table.id);
+  const attributes = new PinnedAttributes(Buffer.from(table.id).readBigUInt64BE());
+  const service = failoverService(table, handles, attributes, calls);
   return {
     ...service,
+    knownAttributes: (handle) => {
+      const node = handles.decodeText(handle);
+      return node === undefined ? undefined : attributes.get(node);
+    },
     ready: (signal) => replicas.ready(signal),
     setServers: (servers) => replicas.setServers(servers),
     status: () => replicas.status(),
@@ -92,9 +99,12 @@ export async function createFailover(options: FailoverOptions): Promise<Failover
   };
 }
 
-function failoverService(table: PathTable, calls: HeldCalls): Nfs3Service {
-  const handles = new NodeHandles(table.id);
-  const attributes = new PinnedAttributes(Buffer.from(table.id).readBigUInt64BE());
+function failoverService(
+  table: PathTable,
+  handles: NodeHandles,
+  attributes: PinnedAttributes,
+  calls: HeldCalls,
+): Nfs3Service {
   const walker = new NodeWalker(table, attributes);
   const identity = new NodeIdentity(table, attributes, walker);
   const reader = new DirectoryReader(table, attributes, identity, walker);

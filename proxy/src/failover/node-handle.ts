@@ -15,10 +15,12 @@ const TABLE_ID_BYTES = 8;
  */
 export class NodeHandles {
   readonly #tableId: Uint8Array;
+  readonly #tableIdText: string;
 
   /** `tableId` is 8 bytes. */
   constructor(tableId: Uint8Array) {
     this.#tableId = tableId;
+    this.#tableIdText = Buffer.from(tableId).toString('latin1');
   }
 
   encode(node: NodeId): Filehandle {
@@ -36,5 +38,14 @@ export class NodeHandles {
     const view = new DataView(handle.buffer, handle.byteOffset + TABLE_ID_BYTES);
     const node = view.getUint32(0) * 2 ** 32 + view.getUint32(4);
     return Number.isSafeInteger(node) ? node : 'malformed';
+  }
+
+  /** The node of a handle of this table as latin1 text; undefined for all else. */
+  decodeText(handle: string): NodeId | undefined {
+    if (handle.length !== HANDLE_BYTES || !handle.startsWith(this.#tableIdText)) return undefined;
+    let node = 0;
+    for (let at = TABLE_ID_BYTES; at < HANDLE_BYTES; at++)
+      node = node * 256 + handle.charCodeAt(at);
+    return Number.isSafeInteger(node) ? node : undefined;
   }
 }

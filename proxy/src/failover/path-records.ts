@@ -18,7 +18,7 @@ export interface LinkedFile {
  * Records of the path table, by the first byte of their key, in capitals because the store is the
  * shadow's too; ids have 6 bytes, big-endian:
  *
- *     N <node>          its names, as JSON of NodeName[]
+ *     N <node>          its names, each parent:6 length:2 name
  *     C <parent> <name> the node of that name: id
  *     L <node>          only files of several names: JSON of LinkedFile
  *     M <name>          the table's own facts
@@ -29,6 +29,7 @@ export const LINKED_TABLE = 'L';
 export const TABLE_ID_KEY = 'Mid';
 export const RESERVED_KEY = 'Mreserved';
 const ID_BYTES = 6;
+const LENGTH_BYTES = 2;
 
 export const namesKey = (node: NodeId): string => NAMES_TABLE + idText(node);
 export const linkedKey = (node: NodeId): string => LINKED_TABLE + idText(node);
@@ -46,10 +47,30 @@ export const decodeNodeId = (bytes: Buffer): NodeId => bytes.readUIntBE(0, ID_BY
 export const nodeOfKey = (key: Buffer): NodeId => key.readUIntBE(1, ID_BYTES);
 export const nameOfKey = (key: Buffer): Filename => key.toString('latin1', 1 + ID_BYTES);
 
-export const encodeNames = (names: readonly NodeName[]): Buffer =>
-  Buffer.from(JSON.stringify(names));
-export const decodeNames = (bytes: Buffer): readonly NodeName[] =>
-  JSON.parse(bytes.toString()) as readonly NodeName[];
+export function encodeNames(names: readonly NodeName[]): Buffer {
+  const length = names.reduce((sum, { name }) => sum + ID_BYTES + LENGTH_BYTES + name.length, 0);
+  const bytes = Buffer.allocUnsafe(length);
+  let at = 0;
+  for (const { parent, name } of names) {
+    bytes.writeUIntBE(parent, at, ID_BYTES);
+    bytes.writeUInt16BE(name.length, at + ID_BYTES);
+    at += ID_BYTES + LENGTH_BYTES;
+    at += bytes.write(name, at, 'latin1');
+  }
+  return bytes;
+}
+
+export function decodeNames(bytes: Buffer): readonly NodeName[] {
+  const names: NodeName[] = [];
+  for (let at = 0; at < bytes.length;) {
+    const parent = bytes.readUIntBE(at, ID_BYTES);
+    const start = at + ID_BYTES + LENGTH_BYTES;
+    at = start + bytes.readUInt16BE(at + ID_BYTES);
+    names.push({ parent, name: bytes.toString('latin1', start, at) });
+  }
+  return names;
+}
+
 export const encodeLinked = (linked: LinkedFile): Buffer => Buffer.from(JSON.stringify(linked));
 export const decodeLinked = (bytes: Buffer): LinkedFile =>
   JSON.parse(bytes.toString()) as LinkedFile;

@@ -29,6 +29,7 @@ export async function openImageLower(
   const view = imageView(image, fetchedContents(image, fetcher), { logger });
   return {
     service: view,
+    known: undefined,
     tree: view.tree,
     notices: wrong.map(({ server, reason }) => `${server} is not trusted: ${reason}`),
     ready: async () => undefined,

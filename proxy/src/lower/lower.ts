@@ -2,6 +2,7 @@ import type { Nfs3Service } from '@rowfs/nfs3';
 import type { Logger } from 'pino';
 import type { FailoverTimings } from '../failover/failover.ts';
 import type { OpenServer, ServerStatus } from '../failover/replica.ts';
+import type { KnownAttributes } from '../known-attributes.ts';
 import type { ImageServer } from '../locator.ts';
 import type { LowerTree } from '../row/lower-tree.ts';
 import type { RecordStore } from '../store/record-store.ts';
@@ -33,6 +34,8 @@ export interface Lower {
   readonly service: Nfs3Service;
   /** The same tree, when names and attributes are told at once. */
   readonly tree: LowerTree | undefined;
+  /** The attributes that its service remembers, when there is no tree. */
+  readonly known: KnownAttributes | undefined;
   /** What an operator should know about where it comes from; one sentence each. */
   readonly notices: readonly string[];
   /**

@@ -10,6 +10,7 @@ export async function openPlainLower(options: LowerOptions): Promise<Lower> {
   });
   return {
     service: failover,
+    known: failover,
     tree: undefined,
     notices: [],
     ready: (signal) => failover.ready(signal),

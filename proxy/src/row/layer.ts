@@ -13,6 +13,7 @@ import {
 } from '@rowfs/nfs3';
 import type { Credential } from '@rowfs/oncrpc';
 import { ROOT_CREDENTIAL } from '../root-credential.ts';
+import type { KnownAttributes } from '../known-attributes.ts';
 import { createProcedures } from './create.ts';
 import { fileSystemProcedures } from './file-system.ts';
 import { LearntFacts } from './learnt-facts.ts';
@@ -65,6 +66,8 @@ export interface RedirectOnWriteOptions {
    * lower as a service, and remembered.
    */
   readonly tree?: LowerTree | undefined;
+  /** What the lower remembers itself; without it, and without a tree, that is done here. */
+  readonly known?: KnownAttributes | undefined;
 }
 
 /**
@@ -80,7 +83,7 @@ export function redirectOnWrite(shadow: Shadow, options: RedirectOnWriteOptions 
   return (lower) => {
     const facts: LowerFacts =
       tree === undefined
-        ? new LearntFacts(lower, credential, shadow)
+        ? new LearntFacts(lower, credential, shadow, options.known)
         : new ToldFacts(tree, credential, shadow);
     const overlay: Overlay = { lower, facts, shadow };
     const procedures = {

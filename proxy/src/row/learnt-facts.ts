@@ -9,8 +9,9 @@ import {
   Nfsstat3,
 } from '@rowfs/nfs3';
 import type { Credential } from '@rowfs/oncrpc';
-import { LRUCache } from 'lru-cache';
 import { AttributeCache } from '../compact/attribute-cache.ts';
+import { HandleCache } from '../compact/handle-cache.ts';
+import type { KnownAttributes } from '../known-attributes.ts';
 import type { Position } from '../shadow/cookies.ts';
 import { latin1 } from '../shadow/records.ts';
 import type { Shadow } from '../shadow/shadow.ts';
@@ -22,6 +23,25 @@ import { Refusal } from './refusal.ts';
 /** How much is remembered of the lower, in objects and names. */
 const MAX_ATTRIBUTES = 131_072;
 const MAX_NAMES = 16_384;
+
+/** The lower's attributes by handles as latin1 text. */
+interface AttributeMemory {
+  get(handle: string): Fattr3 | undefined;
+  note(handle: Filehandle, attributes: Fattr3): void;
+}
+
+function ownMemory(): AttributeMemory {
+  const attributes = new AttributeCache<string>(MAX_ATTRIBUTES);
+  return {
+    get: (handle) => attributes.get(handle),
+    note: (handle, seen) => attributes.set(latin1(handle), seen),
+  };
+}
+
+/** What the lower has said it knows itself. */
+function memoryOf(lower: KnownAttributes): AttributeMemory {
+  return { get: (handle) => lower.knownAttributes(handle), note: () => undefined };
+}
 
 /** A directory's own handle and a name in it, as one key. */
 function nameKey(directory: Filehandle, name: Filename): string {
@@ -36,21 +56,27 @@ export class LearntFacts implements LowerFacts {
   readonly #lower: Nfs3Service;
   readonly #credential: Credential;
   readonly #shadow: Pick<Shadow, 'fsid' | 'handles' | 'nameHash'>;
-  readonly #attributes = new AttributeCache<string>(MAX_ATTRIBUTES);
-  readonly #names = new LRUCache<string, Filehandle | typeof ABSENT>({ max: MAX_NAMES });
+  readonly #attributes: AttributeMemory;
+  /** An empty handle, which no object has, stands for {@link ABSENT}. */
+  readonly #names = new HandleCache<string>(MAX_NAMES);
   readonly #listingsUnderWay = new Map<string, Promise<LowerListing>>();
   readonly #listings: ListingCache;
 
-  /** @param credential as whom the lower is read, whoever asks: permissions are checked here. */
+  /**
+   * @param credential as whom the lower is read, whoever asks: permissions are checked here.
+   * @param known attributes that the lower remembers, and that are not remembered here then.
+   */
   constructor(
     lower: Nfs3Service,
     credential: Credential,
     shadow: Pick<Shadow, 'fsid' | 'handles' | 'nameHash'>,
+    known: KnownAttributes | undefined,
   ) {
     this.#lower = lower;
     this.#credential = credential;
     this.#shadow = shadow;
-    this.#listings = new ListingCache(shadow.handles, (_, text) => this.#attributes.get(text));
+    this.#attributes = known === undefined ? ownMemory() : memoryOf(known);
+    this.#listings = new ListingCache(shadow.handles, (_, text) => this.knownAttributes(text));
   }
 
   context(ctx: Nfs3Context): Nfs3Context {
@@ -67,17 +93,18 @@ export class LearntFacts implements LowerFacts {
   note(handle: Filehandle, attributes: Fattr3 | undefined): Fattr3 | undefined;
   note(handle: Filehandle, attributes: Fattr3 | undefined): Fattr3 | undefined {
     if (attributes === undefined) return undefined;
-    const seen = { ...attributes, fsid: this.#shadow.fsid };
-    this.#attributes.set(latin1(handle), seen);
-    return seen;
+    this.#attributes.note(handle, attributes);
+    return { ...attributes, fsid: this.#shadow.fsid };
   }
 
   knownAttributes(key: string): Fattr3 | undefined {
-    return this.#attributes.get(key);
+    const known = this.#attributes.get(key);
+    return known && { ...known, fsid: this.#shadow.fsid };
   }
 
   knownName(key: string): Filehandle | typeof ABSENT | undefined {
-    return this.#names.get(key);
+    const known = this.#names.get(key);
+    return known?.length === 0 ? ABSENT : known;
   }
 
   knownListing(key: string): LowerListing | undefined {
@@ -105,10 +132,9 @@ export class LearntFacts implements LowerFacts {
       throw new Refusal(result.status);
     }
     this.note(directory, result.dirAttributes);
-    // Copied: a handle that is kept must not keep the whole message that it came in.
-    const found = result.status === Nfsstat3.OK ? Buffer.from(result.object) : ABSENT;
+    const found = result.status === Nfsstat3.OK ? result.object : ABSENT;
     if (result.status === Nfsstat3.OK) this.note(result.object, result.objAttributes);
-    this.#names.set(nameKey(directory, name), found);
+    this.#names.set(nameKey(directory, name), found === ABSENT ? new Uint8Array(0) : found);
     return found;
   }
 

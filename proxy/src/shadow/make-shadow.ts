@@ -7,7 +7,7 @@ import { SHADOW_ID_BYTES } from './handle.ts';
 import { encodeId, metaKey } from './records.ts';
 import { makeShards } from './shadow-files.ts';
 
-export const FORMAT = '3';
+export const FORMAT = '4';
 export const FORMAT_KEY = metaKey('format');
 export const ID_KEY = metaKey('id');
 export const OWNER_KEY = metaKey('belongs-to');
