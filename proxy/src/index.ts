@@ -20,6 +20,8 @@ export {
 } from './failover/failover.ts';
 export { serverOpener } from './failover/open-server.ts';
 export type { OpenServer, ServerStatus } from './failover/replica.ts';
+export { verifyServer, type VerifyServerOptions } from './published/verify-server.ts';
+export { FetchError, type FetchErrorCode } from './fetch/fetch-error.ts';
 export { readExportFile, type ReadExportFileOptions } from './published/read-export-file.ts';
 export { FailoverError, type FailoverErrorCode } from './failover/failover-error.ts';
 export { redirectOnWrite, type RedirectOnWriteOptions } from './row/layer.ts';

@@ -13,7 +13,7 @@ import { CliError } from '../errors.ts';
 import { parseDuration, wholeNumber } from '../options.ts';
 import { table } from '../output.ts';
 import { stopSignal } from '../stop-signal.ts';
-import { verifyServer } from '../verify-server.ts';
+import { verifyExport } from '../verify-export.ts';
 
 interface GcOptions {
   readonly keep: number;
@@ -76,7 +76,12 @@ Examples:
         );
       }
       await withRegistry(context, async (node) => {
-        const publisher = createPublisher({ node, key, stateDir: context.state, verifyServer });
+        const publisher = createPublisher({
+          node,
+          key,
+          stateDir: context.state,
+          verifyServer: verifyExport,
+        });
         const world = await readGcWorld(node, publisher, appliance);
         for (const pin of policy.pins) {
           if (!world.history.some(({ version }) => version === pin)) {

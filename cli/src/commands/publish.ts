@@ -1,4 +1,5 @@
 import { type Image, MANIFEST_PATH } from '@rowfs/image';
+import { serverOpener, verifyServer } from '@rowfs/proxy';
 import {
   createPublisher,
   formatServerAddress,
@@ -15,9 +16,9 @@ import {
 } from '../command-context.ts';
 import { CliError } from '../errors.ts';
 import { parseDuration, RepeatableOption } from '../options.ts';
-import { hexOf, imageOfServers } from '../published-image.ts';
+import { blocksToVerify, hexOf, imageOfServers } from '../published-image.ts';
 import { imageServer } from '../registry-fit.ts';
-import { sameTree, verifyServer } from '../verify-server.ts';
+import { sameTree, verifyExport } from '../verify-export.ts';
 
 interface PublishOptions {
   readonly version: string;
@@ -26,6 +27,7 @@ interface PublishOptions {
   readonly validFor: number;
   /** False: --no-manifest. */
   readonly manifest?: string | false;
+  readonly verifyAll: boolean;
 }
 
 export function addPublishCommand(program: Command): void {
@@ -46,6 +48,7 @@ export function addPublishCommand(program: Command): void {
       `the manifest that servers must have (default: what the first one has at ${MANIFEST_PATH})`,
     )
     .option('--no-manifest', 'plain NFS exports, of which nobody can verify a byte')
+    .option('--verify-all', 'read every block of every server, and not only some', false)
     .option('--channel <channel...>', 'channels to move to it')
     .addOption(
       new Option('--valid-for <duration>', 'how long readers take the record for fresh')
@@ -56,7 +59,7 @@ export function addPublishCommand(program: Command): void {
       'after',
       `
 Each server is mounted and read before anything is announced: it must have the manifest of the image, as
-rowfs image build leaves it in the tree. The digest of the manifest is signed with the version, and clients
+rowfs image build leaves it in the tree, and blocks that are read at random must be right. The digest of the manifest is signed with the version, and clients
 take nothing from a server that does not fit it. A version is one image for ever: what changed is another version.
 
 The servers are announced first and read back through the registry, and only then the version. Running it
@@ -72,7 +75,13 @@ Examples:
       const key = await loadOrCreateKey(publisherKeyPath(context));
       await withRegistry(context, async (node) => {
         const image = await checkedImage(context, options);
-        const publisher = createPublisher({ node, key, stateDir: context.state, verifyServer });
+        const publisher = createPublisher({
+          node,
+          key,
+          stateDir: context.state,
+          verifyServer:
+            image === undefined ? verifyExport : blockVerifier(context, image, options.verifyAll),
+        });
         const report = await publisher.publish({
           name,
           version: options.version,
@@ -109,4 +118,20 @@ async function checkedImage(
     'DIFFERENT_TREES',
     `${formatServerAddress(odd.server)} serves another tree than the first server: ${odd.difference}`,
   );
+}
+
+/** Reads blocks of a server, and refuses it for the first that is not as the image says. */
+function blockVerifier(
+  { logger }: CommandContext,
+  image: Image,
+  all: boolean,
+): (server: ServerAddress) => Promise<void> {
+  return (server) =>
+    verifyServer({
+      image,
+      server: imageServer(server),
+      openServer: serverOpener(logger),
+      blocks: blocksToVerify(image, all),
+      logger,
+    });
 }

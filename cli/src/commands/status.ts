@@ -19,8 +19,15 @@ const sessionsSchema = z.looseObject({
         quotaBytes: z.number().nullable(),
         availableBytes: z.number(),
       }),
+      image: z.object({ digest: z.string() }).nullable(),
       servers: z.array(
-        z.looseObject({ address: z.string(), state: z.string(), current: z.boolean() }),
+        z.looseObject({
+          address: z.string(),
+          state: z.string(),
+          current: z.boolean(),
+          lastError: z.object({ message: z.string() }).nullable(),
+          blocks: z.object({ good: z.number(), bad: z.number(), bytes: z.number() }).nullable(),
+        }),
       ),
     }),
   ),
@@ -77,17 +84,27 @@ async function get<T>(url: string, schema: z.ZodType<T>): Promise<T> {
 }
 
 function sessionLines(session: DaemonStatus['sessions'][number]): string {
-  const { appliance, version, staleSince, servers, mountCommand, shadow } = session;
+  const { appliance, version, staleSince, image, servers, mountCommand, shadow } = session;
   const stale = staleSince === null ? '' : `, stale since ${staleSince}`;
   return [
     '',
     `${appliance ?? 'plain NFS'}${version === null ? '' : ` ${version}`}${stale}`,
-    ...servers.map(
-      (server) => `  ${server.current ? '*' : ' '} ${server.address}  ${server.state}`,
-    ),
+    image === null
+      ? '  plain export: what its servers send is believed'
+      : `  image       ${image.digest}`,
+    ...servers.map(serverLine),
     `  shadow      ${spaceOf(shadow)}`,
     `  ${mountCommand}`,
   ].join('\n');
+}
+
+function serverLine(server: DaemonStatus['sessions'][number]['servers'][number]): string {
+  const { address, state, current, blocks, lastError } = server;
+  const line = `  ${current ? '*' : ' '} ${address}  ${state}`;
+  if (blocks === null) return line;
+  const brought = `${blocks.good} blocks, ${prettyBytes(blocks.bytes, { binary: true })}`;
+  if (blocks.bad === 0) return `${line}, ${brought}`;
+  return `${line}, ${brought}, ${blocks.bad} WRONG: ${lastError?.message ?? ''}`;
 }
 
 function spaceOf(shadow: DaemonStatus['sessions'][number]['shadow']): string {

@@ -14,7 +14,7 @@ const MAX_COMPARED_ENTRIES = 2000;
  *
  * @throws CliError SERVER_UNUSABLE with what the server answered.
  */
-export async function verifyServer(server: ServerAddress): Promise<void> {
+export async function verifyExport(server: ServerAddress): Promise<void> {
   await visit(server, 1, () => undefined);
 }
 
