@@ -3,12 +3,13 @@
  * docs/benchmarks.md, and prints the result as JSON in its last line.
  */
 import type { BenchCase } from './bench-case.ts';
+import { imageCold } from './cases/image-cold.ts';
 import { memory } from './cases/memory.ts';
 import { overlayOps } from './cases/overlay-ops.ts';
 import { proxyWarm } from './cases/proxy-warm.ts';
 import { keepResult } from './report.ts';
 
-const cases: readonly BenchCase[] = [proxyWarm, overlayOps, memory];
+const cases: readonly BenchCase[] = [proxyWarm, overlayOps, imageCold, memory];
 
 const args = process.argv.slice(2).filter((arg) => arg !== '--');
 const short = args.includes('--short');
