@@ -15,6 +15,7 @@ import type { NodeIdentity } from './node-identity.ts';
 import type { NodeWalker } from './node-walker.ts';
 import type { PathTable } from './path-table.ts';
 import type { PinnedAttributes } from './pinned-attributes.ts';
+import { isReserved } from './reserved.ts';
 
 /** Where to go on in a directory, in the server's own terms, and how many bytes it may answer. */
 export interface PageRequest {
@@ -99,13 +100,14 @@ export class DirectoryReader {
     return { status: Nfsstat3.OK, dirAttributes, cookieverf, entries, eof };
   }
 
-  /** The entry with its node; nothing for a name that READDIR knows and LOOKUP does not. */
+  /** The entry with its node; nothing for the reserved name, and one that READDIR knows and LOOKUP does not. */
   async #entry(
     tree: MountedTree,
     dir: NodeId,
     entry: DirEntryPlus,
     ctx: Nfs3Context,
   ): Promise<NodeEntry[]> {
+    if (isReserved(dir, entry.name)) return [];
     const node = await this.#node(tree, dir, entry, ctx);
     if (node === undefined) return [];
     const { name, cookie } = entry;

@@ -14,6 +14,7 @@ import type { Identified, NodeIdentity } from './node-identity.ts';
 import type { NodeWalker } from './node-walker.ts';
 import type { PathTable } from './path-table.ts';
 import type { PinnedAttributes } from './pinned-attributes.ts';
+import { isReserved } from './reserved.ts';
 
 /** LOOKUP: a name that was looked up before is answered without a server, for trees do not change. */
 export class NameLookup {
@@ -59,6 +60,7 @@ export class NameLookup {
 
   async #found(dir: NodeId, name: Filename, ctx: Nfs3Context): Promise<Identified> {
     if (name === '.' || name === '..') return this.#dots(dir, name, ctx);
+    if (isReserved(dir, name)) return this.#hidden(ctx);
     const node = this.#table.child(dir, name);
     const attributes = node === undefined ? undefined : this.#attributes.get(node);
     if (node !== undefined && attributes !== undefined)
@@ -89,6 +91,12 @@ export class NameLookup {
     if (held === 'no-answer') return { status: Nfsstat3.JUKEBOX };
     await this.#table.kept();
     return held;
+  }
+
+  /** NOENT, with the attributes of the root as any other name would have it. */
+  async #hidden(ctx: Nfs3Context): Promise<Identified> {
+    const root = await this.#nodes.getattr(this.#handles.encode(ROOT_NODE), ctx);
+    return { status: root.status === Nfsstat3.OK ? Nfsstat3.NOENT : root.status };
   }
 
   /** `.` and `..` are not asked for: what is above the root is the server's, not the tree's. */
