@@ -94,6 +94,17 @@ describe('record marking', () => {
     assert.deepEqual(assemble([mark(100, true), Buffer.alloc(100)], 100), [Buffer.alloc(100)]);
   });
 
+  it('refuses a record of empty fragments that does not end', () => {
+    const assembler = new RecordAssembler(100);
+    const push = (): void => assembler.push(Buffer.alloc(40), () => assert.fail('no record'));
+    push();
+    push();
+    assert.throws(
+      push,
+      (error: unknown) => error instanceof RpcError && error.code === 'RECORD_TOO_LONG',
+    );
+  });
+
   it('encodes each record as one fragment with its mark in the first piece', () => {
     fc.assert(
       fc.property(fc.array(fc.uint8Array({ maxLength: 9000 }), { maxLength: 30 }), (payloads) => {

@@ -30,6 +30,8 @@ export class RecordAssembler {
   #mark = 0;
   #markBytes = 0;
   #fragmentLeft = 0;
+  /** What the marks of the record's empty fragments take. */
+  #emptyMarksBytes = 0;
 
   constructor(maxRecordBytes: number) {
     this.#maxRecordBytes = maxRecordBytes;
@@ -63,11 +65,16 @@ export class RecordAssembler {
   #beginFragment(): void {
     this.#fragmentLeft = this.#mark & MAX_FRAGMENT_BYTES;
     this.#length += this.#fragmentLeft;
+    // Or a peer that sends nothing but empty ones would be listened to for ever.
+    this.#emptyMarksBytes += this.#mark === 0 ? MARK_BYTES : 0;
     if (this.#length > this.#maxRecordBytes) {
       throw new RpcError(
         'RECORD_TOO_LONG',
         `a record of ${this.#length} bytes or more, where at most ${this.#maxRecordBytes} are allowed`,
       );
+    }
+    if (this.#emptyMarksBytes > this.#maxRecordBytes) {
+      throw new RpcError('RECORD_TOO_LONG', 'a record of empty fragments that does not end');
     }
   }
 
@@ -91,6 +98,7 @@ export class RecordAssembler {
     const record = this.#pieces;
     this.#pieces = [];
     this.#length = 0;
+    this.#emptyMarksBytes = 0;
     this.#pack = undefined;
     return record;
   }
