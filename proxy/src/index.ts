@@ -52,6 +52,7 @@ export { SessionFile, type SessionRecord } from './session-file.ts';
 export { listShadows, type ShadowSummary } from './inspect/list-shadows.ts';
 export { printableName } from './inspect/printable-name.ts';
 export { readShadow } from './inspect/read-shadow.ts';
+export type { CacheLimits } from './block-cache/space.ts';
 export type { SpaceLimits, SpaceStatistics } from './shadow/space.ts';
 export { ShadowError, type ShadowErrorCode } from './shadow/shadow-error.ts';
 export { RecordStore, RecordStoreError } from './store/record-store.ts';

@@ -10,6 +10,7 @@ import {
   statistics,
 } from '@rowfs/nfs3';
 import { type Logger, pino } from 'pino';
+import type { CacheLimits } from './block-cache/space.ts';
 import { DEFAULT_FAILOVER_TIMINGS, type FailoverTimings } from './failover/failover.ts';
 import { serverOpener } from './failover/open-server.ts';
 import { LocationWatch } from './location-watch.ts';
@@ -49,6 +50,8 @@ export interface ProxyOptions {
   readonly stateDirectory: string;
   /** Manifests and blocks of verified images, for all proxies of a machine. Default: `cache` in the state directory. */
   readonly cacheDirectory?: string;
+  /** How much of its disk the cache may take. */
+  readonly cacheLimits?: CacheLimits;
   /** Run this version, whatever ran before and whatever is newest. */
   readonly version?: string;
   /** What to do when another version is the newest by now. Default `fresh`. */
@@ -198,6 +201,7 @@ async function start(options: ProxyOptions, cleanup: Cleanup): Promise<Proxy> {
     shadow: directory,
     records: shadow.records,
     cacheDirectory,
+    cacheLimits: options.cacheLimits ?? {},
     timings: { ...DEFAULT_FAILOVER_TIMINGS, ...options.failover },
     startMs,
     logger,

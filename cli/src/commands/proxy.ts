@@ -45,6 +45,7 @@ interface ProxyCommandOptions extends SquashCommandOptions {
   readonly portmap?: number;
   readonly quota?: number;
   readonly reserve?: number;
+  readonly cacheSize?: number;
   readonly lease: number;
   readonly rest: HostPort;
 }
@@ -100,6 +101,12 @@ export function addProxyCommand(program: Command): void {
       ).argParser(parseSize),
     )
     .addOption(
+      new Option(
+        '--cache-size <size>',
+        'of the disk for blocks of images, for all proxies here (default: a quarter of it, at most 20G)',
+      ).argParser(parseSize),
+    )
+    .addOption(
       new Option('--lease <duration>', 'how long this version counts as used if this process dies')
         .argParser(parseDuration)
         .default(60, '60s'),
@@ -150,6 +157,7 @@ Examples:
           ...outside,
           stateDirectory: machine,
           cacheDirectory: context.cache,
+          cacheLimits: options.cacheSize === undefined ? {} : { maxBytes: options.cacheSize },
           listen: {
             ...options.listen,
             ...(options.portmap === undefined ? {} : { portmapPort: options.portmap }),

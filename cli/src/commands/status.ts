@@ -19,7 +19,13 @@ const sessionsSchema = z.looseObject({
         quotaBytes: z.number().nullable(),
         availableBytes: z.number(),
       }),
-      image: z.object({ digest: z.string() }).nullable(),
+      image: z
+        .looseObject({
+          digest: z.string(),
+          reads: z.object({ hits: z.number(), misses: z.number(), fetchedBytes: z.number() }),
+          cache: z.object({ isStoring: z.boolean(), wrongBlocks: z.number() }),
+        })
+        .nullable(),
       servers: z.array(
         z.looseObject({
           address: z.string(),
@@ -89,13 +95,26 @@ function sessionLines(session: DaemonStatus['sessions'][number]): string {
   return [
     '',
     `${appliance ?? 'plain NFS'}${version === null ? '' : ` ${version}`}${stale}`,
-    image === null
-      ? '  plain export: what its servers send is believed'
-      : `  image       ${image.digest}`,
+    ...(image === null
+      ? ['  plain export: what its servers send is believed']
+      : [`  image       ${image.digest}`, `  cache       ${cacheLine(image)}`]),
     ...servers.map(serverLine),
     `  shadow      ${spaceOf(shadow)}`,
     `  ${mountCommand}`,
   ].join('\n');
+}
+
+function cacheLine({
+  reads,
+  cache,
+}: NonNullable<DaemonStatus['sessions'][number]['image']>): string {
+  const { hits, misses, fetchedBytes } = reads;
+  const all = hits + misses;
+  const rate = all === 0 ? '' : `, ${((100 * hits) / all).toFixed(1)} % from the cache`;
+  const fetched = prettyBytes(fetchedBytes, { binary: true });
+  const full = cache.isStoring ? '' : '; NOTHING can be stored, see its log';
+  const wrong = cache.wrongBlocks === 0 ? '' : `; ${cache.wrongBlocks} damaged blocks dropped`;
+  return `${all} reads${rate}, ${fetched} fetched${full}${wrong}`;
 }
 
 function serverLine(server: DaemonStatus['sessions'][number]['servers'][number]): string {

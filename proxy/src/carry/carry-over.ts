@@ -155,6 +155,7 @@ async function openOldImage(
     shadow: from,
     records,
     cacheDirectory,
+    cacheLimits: {},
     startMs,
     timings: DEFAULT_FAILOVER_TIMINGS,
     logger,

@@ -59,6 +59,7 @@ export async function openMergedTree(options: MergedTreeOptions): Promise<Merged
       shadow: directory,
       records: shadow.records,
       startMs,
+      cacheLimits: {},
       timings: DEFAULT_FAILOVER_TIMINGS,
       logger,
       onChange: () => undefined,

@@ -1,10 +1,12 @@
-import type { Image } from '@rowfs/image';
+import { join } from 'node:path';
+import { BlockCache } from '../block-cache/block-cache.ts';
+import { BlockReader } from '../block-reader/block-reader.ts';
+import { Cleanup } from '../cleanup.ts';
 import { DEFAULT_FETCH_TIMINGS } from '../fetch/fetcher.ts';
 import { imageView } from '../image-view/image-view.ts';
-import type { FileContents } from '../image-view/file-contents.ts';
 import { findImage } from '../published/find-image.ts';
 import { FetcherOnDemand, imageServer } from './fetcher-on-demand.ts';
-import type { Lower, LowerOptions } from './lower.ts';
+import type { ImageStatus, Lower, LowerOptions } from './lower.ts';
 
 /**
  * A verified image: all but the contents of files is answered from its manifest, and of the contents nothing
@@ -13,7 +15,7 @@ import type { Lower, LowerOptions } from './lower.ts';
 export async function openImageLower(
   options: LowerOptions & { readonly digest: string },
 ): Promise<Lower> {
-  const { digest, servers, openServer, timings, logger } = options;
+  const { digest, servers, openServer, timings, cacheDirectory, cacheLimits, logger } = options;
   const signal = AbortSignal.timeout(options.startMs);
   const { image, isKept, wrong } = await findImage({ ...options, signal });
   const fetcher = new FetcherOnDemand({
@@ -24,9 +26,29 @@ export async function openImageLower(
     logger,
     onChange: (status) => options.onChange(status.map(imageServer)),
   });
+  const cleanup = new Cleanup();
+  cleanup.add(() => fetcher.close());
   // Nothing of this image is here yet: the servers will be needed soon.
   if (!isKept) fetcher.begin();
-  const view = imageView(image, fetchedContents(image, fetcher), { logger });
+  const cache = await BlockCache.open({
+    directory: join(cacheDirectory, 'blocks'),
+    ...cacheLimits,
+    logger,
+  });
+  cleanup.add(() => cache.close());
+  const reader = new BlockReader(cache.attach(image), fetcher);
+  const view = imageView(image, reader, { logger });
+  const status = (): ImageStatus => ({
+    digest,
+    inodes: image.inodeCount,
+    blocks: image.blockCount,
+    reads: reader.statistics(),
+    cache: {
+      directory: cache.directory,
+      isStoring: cache.isStoring,
+      wrongBlocks: cache.wrongBlocks,
+    },
+  });
   return {
     service: view,
     known: undefined,
@@ -34,32 +56,7 @@ export async function openImageLower(
     notices: wrong.map(({ server, reason }) => `${server} is not trusted: ${reason}`),
     ready: async () => undefined,
     setServers: (list) => fetcher.setServers(list),
-    status: () => ({
-      servers: fetcher.status(),
-      image: { digest, inodes: image.inodeCount, blocks: image.blockCount },
-    }),
-    close: () => fetcher.close(),
-  };
-}
-
-function fetchedContents(image: Image, fetcher: FetcherOnDemand): FileContents {
-  return {
-    async read(fileid, offset, count) {
-      const { blockSize } = image;
-      const first = Math.floor(offset / blockSize);
-      const end = Math.ceil((offset + count) / blockSize);
-      return Promise.all(
-        image.blocks(fileid, first, end - first).map(async (block) => {
-          const bytes =
-            block.stored === undefined
-              ? Buffer.alloc(block.length)
-              : await fetcher.fetch(block.stored.number, 'demand');
-          return bytes.subarray(
-            Math.max(offset - block.offset, 0),
-            Math.min(offset + count - block.offset, block.length),
-          );
-        }),
-      );
-    },
+    status: () => ({ servers: fetcher.status(), image: status() }),
+    close: () => cleanup.run(),
   };
 }

@@ -1,5 +1,7 @@
 import type { Nfs3Service } from '@rowfs/nfs3';
 import type { Logger } from 'pino';
+import type { CacheLimits } from '../block-cache/space.ts';
+import type { BlockReaderStatistics } from '../block-reader/block-reader.ts';
 import type { FailoverTimings } from '../failover/failover.ts';
 import type { OpenServer, ServerStatus } from '../failover/replica.ts';
 import type { KnownAttributes } from '../known-attributes.ts';
@@ -21,6 +23,7 @@ export interface LowerOptions {
   readonly records: RecordStore;
   /** Of what all sessions of the machine share. */
   readonly cacheDirectory: string;
+  readonly cacheLimits: CacheLimits;
   readonly timings: FailoverTimings;
   /** How long a manifest that is not here may take to come, in ms. */
   readonly startMs: number;
@@ -77,6 +80,15 @@ export interface ImageStatus {
   readonly digest: string;
   readonly inodes: number;
   readonly blocks: number;
+  /** What became of reads of its files since the start. */
+  readonly reads: BlockReaderStatistics;
+  readonly cache: {
+    readonly directory: string;
+    /** False while blocks cannot be stored, as on a full disk: then they are fetched each time. */
+    readonly isStoring: boolean;
+    /** Blocks on the disk that were not what was stored; they were fetched again. */
+    readonly wrongBlocks: number;
+  };
 }
 
 /** @throws ProxyError NOT_FETCHABLE when the manifest is neither here nor on any server; STATE_UNUSABLE */

@@ -43,7 +43,13 @@ const session: Session = {
     diskFiles: 1000,
     diskFilesFree: 900,
   },
-  image: { digest: 'c'.repeat(64), inodes: 3, blocks: 2 },
+  image: {
+    digest: 'c'.repeat(64),
+    inodes: 3,
+    blocks: 2,
+    reads: { hits: 9, misses: 1, fetchedBlocks: 2, fetchedBytes: 131_072, failedBlocks: 0 },
+    cache: { directory: '/var/cache/rowfs/blocks', isStoring: true, wrongBlocks: 0 },
+  },
   servers: [
     {
       address: SERVER,

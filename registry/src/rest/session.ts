@@ -88,6 +88,20 @@ export const sessionSchema = z
         digest: z.string().meta({ description: "Of the image's manifest, BLAKE3 in hex." }),
         inodes: countSchema,
         blocks: countSchema,
+        reads: z.object({
+          hits: countSchema.meta({ description: 'Reads that were answered from the cache.' }),
+          misses: countSchema.meta({ description: 'Those for which something was fetched.' }),
+          fetchedBlocks: countSchema,
+          fetchedBytes: countSchema,
+          failedBlocks: countSchema.meta({ description: 'That no server had right.' }),
+        }),
+        cache: z.object({
+          directory: z.string(),
+          isStoring: z.boolean().meta({ description: 'False while the disk is full or broken.' }),
+          wrongBlocks: countSchema.meta({
+            description: 'On the disk, and not what was stored: fetched again.',
+          }),
+        }),
       })
       .nullable()
       .meta({ description: 'The verified image; null over plain exports, which are believed.' }),
