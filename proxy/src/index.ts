@@ -52,7 +52,27 @@ export { SessionFile, type SessionRecord } from './session-file.ts';
 export { listShadows, type ShadowSummary } from './inspect/list-shadows.ts';
 export { printableName } from './inspect/printable-name.ts';
 export { readShadow } from './inspect/read-shadow.ts';
-export type { CacheLimits } from './block-cache/space.ts';
 export type { SpaceLimits, SpaceStatistics } from './shadow/space.ts';
 export { ShadowError, type ShadowErrorCode } from './shadow/shadow-error.ts';
 export { RecordStore, RecordStoreError } from './store/record-store.ts';
+export { BlockCache, type BlockCacheOptions, type CacheUsage } from './block-cache/block-cache.ts';
+export { CacheError, type CacheErrorCode } from './block-cache/cache-error.ts';
+export type { CachedImage } from './block-cache/cached-image.ts';
+export { type Pin, pinImage, pinsIn, unpinImage } from './block-cache/pins.ts';
+export type { CacheLimits } from './block-cache/space.ts';
+export {
+  BlockReader,
+  type BlockReaderStatistics,
+  type PrefetchResult,
+} from './block-reader/block-reader.ts';
+export type { BlockFetcher, Urgency } from './block-reader/block-fetcher.ts';
+export {
+  blocksOfProfile,
+  type BootProfile,
+  mergeProfiles,
+  profileOfBoot,
+  type ProfileRun,
+} from './boot-profile/boot-profile.ts';
+export { ProfileError, type ProfileErrorCode } from './boot-profile/profile-error.ts';
+export { profilePath, readProfile, recordBoot } from './boot-profile/profile-files.ts';
+export { decodeProfile, encodeProfile } from './boot-profile/profile-format.ts';

@@ -6,6 +6,7 @@ import { CacheDirectory } from './cache-directory.ts';
 import { CachedImage } from './cached-image.ts';
 import { OpenSegments } from './open-segments.ts';
 import type { Segment } from './segment.ts';
+import { Flag } from './segment-format.ts';
 import { SegmentSupply } from './segment-supply.ts';
 import { type CacheLimits, limitsFor } from './space.ts';
 
@@ -13,6 +14,17 @@ export interface BlockCacheOptions extends CacheLimits {
   /** Made when it is missing; processes of one machine may share it. */
   readonly directory: string;
   readonly logger: Logger;
+}
+
+/** What is in a cache, whoever stored it. */
+export interface CacheUsage {
+  /** That segments take of the disk, and may take. */
+  readonly bytes: number;
+  readonly maxBytes: number;
+  readonly segments: number;
+  readonly blocks: number;
+  /** Blocks that were read since they were stored. */
+  readonly usedBlocks: number;
 }
 
 /** What others did is looked for at a miss, and otherwise as often as this. */
@@ -27,6 +39,7 @@ const TEND_MS = 10_000;
  */
 export class BlockCache {
   readonly #directory: CacheDirectory;
+  readonly #limits: Required<CacheLimits>;
   readonly #segments: OpenSegments;
   readonly #storer: BlockStorer;
   readonly #logger: Logger;
@@ -36,6 +49,7 @@ export class BlockCache {
 
   private constructor(directory: CacheDirectory, limits: Required<CacheLimits>, logger: Logger) {
     this.#directory = directory;
+    this.#limits = limits;
     this.#logger = logger;
     this.#segments = new OpenSegments(directory, logger, (segment, record) => {
       for (const image of this.#images) image.note(segment, record);
@@ -74,6 +88,7 @@ export class BlockCache {
       store: (block) => this.#storer.store(block),
       refresh: () => this.refresh(),
       room: () => this.#storer.room,
+      congestion: () => this.#storer.congestion,
       settled: () => this.settled(),
       reportWrong: (segment, slot) => this.#dropBlock(segment, slot),
       reportUnreadable: (segment, error) => this.#dropSegment(segment, error),
@@ -92,6 +107,27 @@ export class BlockCache {
   /** Sees what other processes have stored and removed. */
   refresh(): void {
     this.#segments.refresh();
+  }
+
+  /** Looks through all of it. @throws what the file system says. */
+  usage(): CacheUsage {
+    this.refresh();
+    const files = this.#directory.segments();
+    let blocks = 0;
+    let usedBlocks = 0;
+    for (const segment of this.#segments.all()) {
+      for (const { flag } of segment.scanAll()) {
+        if (flag !== Flag.wrong) blocks += 1;
+        if (flag === Flag.used) usedBlocks += 1;
+      }
+    }
+    return {
+      bytes: files.reduce((sum, { bytes }) => sum + bytes, 0),
+      maxBytes: this.#limits.maxBytes,
+      segments: files.length,
+      blocks,
+      usedBlocks,
+    };
   }
 
   /** Whether blocks are stored at present: not for a while after that failed. */

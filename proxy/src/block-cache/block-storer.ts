@@ -5,8 +5,9 @@ import type { OpenSegments } from './open-segments.ts';
 import type { SegmentSupply } from './segment-supply.ts';
 import type { BlockToStore, SegmentWriter } from './segment-writer.ts';
 
-/** Blocks that wait in memory for the disk, and that go to it at once; in bytes. */
+/** Blocks that wait in memory for the disk, from when on whoever brings more should wait, and that go to it at once. */
 const MAX_WAITING_BYTES = 32 * 1024 * 1024;
+const MANY_WAITING_BYTES = MAX_WAITING_BYTES / 2;
 const MAX_BATCH_BYTES = 4 * 1024 * 1024;
 
 /** After a failure nothing is stored for a while, which doubles from one failure to the next. */
@@ -26,6 +27,8 @@ export class BlockStorer {
   #isStoring = false;
   /** What was begun, one after the other; never rejected. */
   #work: Promise<void> = Promise.resolve();
+  /** The end of the batch that is on its way. */
+  #batch: Promise<void> = Promise.resolve();
   #writer: SegmentWriter | undefined;
   #pausedUntil = 0;
   #pauseMs = 0;
@@ -53,6 +56,11 @@ export class BlockStorer {
       this.#work = this.#work.then(() => this.#storeQueue());
     }
     return true;
+  }
+
+  /** Undefined, or resolves when some of the many blocks that wait are stored. */
+  get congestion(): Promise<void> | undefined {
+    return this.#waitingBytes > MANY_WAITING_BYTES ? this.#batch : undefined;
   }
 
   /** Resolves when all that was taken by now is stored, or let go. */
@@ -92,18 +100,23 @@ export class BlockStorer {
     // What comes in the same turn of the event loop goes together.
     await new Promise(setImmediate);
     while (this.#queue.length > 0) {
-      const batch = this.#takeBatch();
-      try {
-        if (!this.#isPaused) await this.#store(batch);
-      } catch (error) {
-        this.#pause(error);
-      }
-      for (const { bytes, onSettled } of batch) {
-        this.#waitingBytes -= bytes.length;
-        onSettled();
-      }
+      this.#batch = this.#storeBatch(this.#takeBatch());
+      await this.#batch;
     }
     this.#isStoring = false;
+  }
+
+  /** Never rejected. */
+  async #storeBatch(batch: readonly WaitingBlock[]): Promise<void> {
+    try {
+      if (!this.#isPaused) await this.#store(batch);
+    } catch (error) {
+      this.#pause(error);
+    }
+    for (const { bytes, onSettled } of batch) {
+      this.#waitingBytes -= bytes.length;
+      onSettled();
+    }
   }
 
   /** In whatever order they came: what lies in order in a file does so in a segment. */

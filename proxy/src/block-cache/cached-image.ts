@@ -25,6 +25,8 @@ export interface BlockStore {
   refresh(): void;
   /** How many more bytes would be taken now. */
   room(): number;
+  /** Undefined, or resolves when some of the many blocks that wait are stored. */
+  congestion(): Promise<void> | undefined;
   /** Resolves when all that was taken is stored, or let go. */
   settled(): Promise<void>;
   /** A block in a segment is not what its record says. */
@@ -44,7 +46,7 @@ export interface WaitingBlock {
 
 /** Blocks in memory: read in part just now, or fetched and not to be stored. */
 const RECENT_BYTES = 8 * 1024 * 1024;
-/** Up to here reading at once is quicker than having it done beside. */
+/** What may not be in memory is read beside when it is more than this: it would hold everybody up. */
 const SYNC_BYTES = 192 * 1024;
 
 /** Blocks that lie one after the other in a segment. */
@@ -54,6 +56,8 @@ interface Stretch {
   readonly first: number;
   count: number;
   length: number;
+  /** Some of it was not read or written by this process yet. */
+  isCold: boolean;
 }
 
 /**
@@ -72,6 +76,8 @@ export class CachedImage {
   readonly #segmentOf: Uint32Array;
   readonly #offsetOf: Uint32Array;
   readonly #slotOf: Uint32Array;
+  /** By number, whether this process read or wrote it: then the system most likely has it in memory. */
+  readonly #isWarm: Uint8Array;
   /** On their way to a segment. */
   readonly #waiting = new Map<number, Buffer>();
   readonly #recent = new LRUCache<number, Buffer>({
@@ -90,6 +96,7 @@ export class CachedImage {
     this.#segmentOf = new Uint32Array(count);
     this.#offsetOf = new Uint32Array(count);
     this.#slotOf = new Uint32Array(count);
+    this.#isWarm = new Uint8Array(count);
   }
 
   /** A segment has this block: of several places the last one counts. */
@@ -123,9 +130,9 @@ export class CachedImage {
   ): readonly Uint8Array[] | undefined | Promise<readonly Uint8Array[] | undefined> {
     const parts = this.#find(span);
     if (parts === undefined) return undefined;
-    let onDisk = 0;
-    for (const part of parts) if (!(part instanceof Uint8Array)) onDisk += part.length;
-    if (onDisk > SYNC_BYTES) return this.#readBeside(span, parts);
+    let cold = 0;
+    for (const part of parts) if (!(part instanceof Uint8Array) && part.isCold) cold += part.length;
+    if (cold > SYNC_BYTES) return this.#readBeside(span, parts);
     const pieces: Uint8Array[] = [];
     for (const part of parts) {
       if (part instanceof Uint8Array) pieces.push(part);
@@ -144,7 +151,10 @@ export class CachedImage {
     const digest = this.image.digests(first, 1);
     const onSettled = (): void => void this.#waiting.delete(first);
     this.#recent.set(first, bytes);
-    if (this.#store.store({ number, digest, bytes, onSettled })) this.#waiting.set(first, bytes);
+    if (this.#store.store({ number, digest, bytes, onSettled })) {
+      this.#waiting.set(first, bytes);
+      this.#isWarm[first] = 1;
+    }
   }
 
   /** Sees what other processes have stored and removed. */
@@ -155,6 +165,14 @@ export class CachedImage {
   /** How many more bytes would be stored now, and not only remembered for a while: 0 when that fails. */
   get room(): number {
     return this.#store.room();
+  }
+
+  /**
+   * Undefined, or resolves when some of the many blocks that wait to be stored are: whoever brings more
+   * before that risks that they are not.
+   */
+  get congestion(): Promise<void> | undefined {
+    return this.#store.congestion();
   }
 
   /** Resolves when all that was put by now is stored, or let go. */
@@ -188,11 +206,13 @@ export class CachedImage {
       const segment = this.#segments.get(this.#segmentOf[first] ?? 0);
       if (segment === undefined) return undefined;
       const offset = this.#offsetOf[first] ?? 0;
+      const isCold = this.#isWarm[first] === 0;
       if (stretch?.segment === segment && stretch.offset + stretch.length === offset) {
         stretch.count += 1;
         stretch.length += length;
+        stretch.isCold ||= isCold;
       } else {
-        stretch = { segment, offset, first: index, count: 1, length };
+        stretch = { segment, offset, first: index, count: 1, length, isCold };
         parts.push(stretch);
       }
     }
@@ -260,6 +280,7 @@ export class CachedImage {
         continue;
       }
       stretch.segment.markUsed(this.#slotOf[first] ?? 0);
+      this.#isWarm[first] = 1;
       const begin = inSpan * blockSize;
       // The rest of it is wanted next, when a file is read in order by small reads.
       if (from > begin || to < begin + length) this.#recent.set(first, apart(block, bytes));

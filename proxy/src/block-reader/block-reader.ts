@@ -35,6 +35,9 @@ const MAX_PREFETCH_BYTES = 16 * 1024 * 1024;
 /** The same when blocks cannot be stored: what is fetched must be read before it is forgotten. */
 const MAX_UNSTORED_AHEAD_BYTES = 2 * 1024 * 1024;
 
+/** How long a block that is here is held back, when the disk is slower than the link and has too much to do. */
+const MAX_CONGESTION_MS = 250;
+
 /**
  * The contents of an image's files: from the cache when it has them, and otherwise fetched, once, and
  * stored. Blocks that are zero cost nothing.
@@ -125,8 +128,6 @@ export class BlockReader implements FileContents {
       const tracked = fetching.finally(() => underWay.delete(tracked));
       underWay.add(tracked);
       if (underWay.size >= maxUnderWay) await unlessAborted(Promise.race(underWay), signal);
-      // A disk that is slower than the link.
-      if (this.#cached.room < MAX_PREFETCH_BYTES) await this.#cached.settled();
     }
     await unlessAborted(Promise.all(underWay), signal);
     return result;
@@ -236,11 +237,13 @@ export class BlockReader implements FileContents {
       return underWay;
     }
     const kept = fetched.then(
-      (bytes) => {
+      async (bytes) => {
         this.#inFlight.delete(number);
         this.#fetchedBlocks += 1;
         this.#fetchedBytes += bytes.length;
         this.#cached.put(number, bytes);
+        const { congestion } = this.#cached;
+        if (congestion !== undefined) await atMost(MAX_CONGESTION_MS, congestion);
         return bytes;
       },
       (error: unknown) => {
@@ -283,6 +286,14 @@ export class BlockReader implements FileContents {
 function addZeros(pieces: Uint8Array[], count: number): void {
   for (let left = count; left > 0; left -= ZEROS.length)
     pieces.push(ZEROS.subarray(0, Math.min(left, ZEROS.length)));
+}
+
+/** Resolves when the promise does, but after `ms` at the latest. */
+async function atMost(ms: number, promise: Promise<void>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, ms)));
+  await Promise.race([promise, late]);
+  clearTimeout(timer);
 }
 
 /** Resolves when the promise does, or the signal fires. */
