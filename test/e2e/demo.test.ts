@@ -13,7 +13,8 @@ test('the demo plays to its end, every step held', async (t) => {
     timeoutMs: 300_000,
   });
   assert.equal(status, 0, stderr);
-  assert.match(stdout, /kill -9 in the middle of a read/);
+  assert.match(stdout, /kill -9: in the middle of a read/);
   assert.match(stdout, /the same as the source, byte for byte/);
+  assert.match(stdout, /read again from the cache: the same, byte for byte/);
   assert.match(stdout, /every step held/);
 });

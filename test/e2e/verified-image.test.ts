@@ -42,31 +42,39 @@ interface SessionAnswer {
 
 /** A server that flips a bit in the data of every READ, as long as it lies. */
 class Liar {
-  isLying = false;
   readonly #listener: Nfs3Listener;
+  readonly #state: { isLying: boolean };
   readonly #close: () => Promise<void>;
 
   static async start(tree: string): Promise<Liar> {
     const directory = await createLocalDirectory({ root: tree, access: 'read-only' });
-    let liar: Liar | undefined;
+    const state = { isLying: false };
     const lying: Nfs3Layer = (lower) => ({
       ...lower,
       async read(args, ctx) {
         const result = await lower.read(args, ctx);
-        if (liar?.isLying !== true || result.status !== Nfsstat3.OK) return result;
+        if (!state.isLying || result.status !== Nfsstat3.OK) return result;
         const data = Buffer.concat(result.data);
         if (data.length > 0) data[data.length >> 1]! ^= 1;
         return { ...result, data: [data] };
       },
     });
     const listener = await listenNfs3({ service: stack(directory, lying) });
-    liar = new Liar(listener, () => directory.close());
-    return liar;
+    return new Liar(listener, state, () => directory.close());
   }
 
-  private constructor(listener: Nfs3Listener, close: () => Promise<void>) {
+  private constructor(
+    listener: Nfs3Listener,
+    state: { isLying: boolean },
+    close: () => Promise<void>,
+  ) {
     this.#listener = listener;
+    this.#state = state;
     this.#close = close;
+  }
+
+  set isLying(value: boolean) {
+    this.#state.isLying = value;
   }
 
   get port(): number {

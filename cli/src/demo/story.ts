@@ -4,6 +4,14 @@ import { join } from 'node:path';
 import prettyBytes from 'pretty-bytes';
 import { CliError } from '../errors.ts';
 import { Actor } from './actor.ts';
+import type {
+  BuiltImage,
+  GcAnswer,
+  ReadyNode,
+  ReadyProxy,
+  ReadyServer,
+  SessionAnswer,
+} from './answers.ts';
 import type { ClientTask } from './client.ts';
 import type { Comparison } from './compare-tree.ts';
 import {
@@ -18,43 +26,6 @@ const NAME = 'demo';
 const REGISTRY_NODES = 3;
 /** Short, so that a lease of a client that vanished is gone while one watches. */
 const LEASE_SECONDS = 2;
-
-interface ReadyNode {
-  readonly addresses: readonly string[];
-  readonly rest: string;
-}
-interface ReadyServer {
-  readonly host: string;
-  readonly port: number;
-  readonly mountPort: number;
-}
-interface ReadyProxy extends ReadyServer {
-  readonly version: string;
-  readonly mountCommand: string;
-  readonly rest: string;
-}
-interface BuiltImage {
-  readonly digest: string;
-  readonly inodes: number;
-  readonly blocks: number;
-  readonly read: { readonly bytes: number };
-  readonly reused: { readonly files: number };
-}
-interface GcAnswer {
-  readonly plan: {
-    readonly id: string;
-    readonly decisions: readonly {
-      readonly version: string;
-      readonly decision: string;
-      readonly text: string;
-    }[];
-  };
-}
-interface SessionAnswer {
-  readonly sessions: readonly {
-    readonly servers: readonly { readonly address: string; readonly current: boolean }[];
-  }[];
-}
 
 /** What is up at the end of the story, for whoever wants to look around. */
 export interface Stage {
@@ -131,8 +102,12 @@ class Story {
     await this.#publish('v1', servers);
 
     let proxy = await this.#startProxy(id);
-    const bytes = await this.#compare(proxy.ready, image);
-    await this.#compareWhileKilled(proxy.ready, image, bytes, servers);
+    const killed = await this.#compareWhileKilled(proxy.ready, image, source.bytes, servers);
+    await this.#kill(killed === 'server A' ? 'server B' : 'server A', 'no image server is left');
+    await proxy.actor.stop();
+    proxy = await this.#startProxy(id);
+    await this.#compare(proxy.ready, image);
+    this.#tell('client', 'all of it read again from the cache: the same, byte for byte');
 
     await this.#client(proxy.ready, { do: 'write' });
     await this.#checkWrites(
@@ -154,11 +129,12 @@ class Story {
     await proxy.actor.stop();
     proxy = await this.#startProxy(id);
     expect(proxy.ready.version === 'v2', `the restarted proxy runs ${proxy.ready.version}`);
-    const { text } = await this.#client<{ text: string }>(proxy.ready, {
-      do: 'read',
-      path: '/VERSION',
-    });
-    expect(text === 'v2\n', 'the restarted proxy serves another version than it says');
+    await this.#compare(proxy.ready, next);
+    const fetched = (await this.#session(proxy.ready)).image?.reads.fetchedBytes ?? 0;
+    this.#tell(
+      'client',
+      `v2 is as its source; ${prettyBytes(fetched)} of it were not here already`,
+    );
     await this.#gc('v1', 'delete', 'unused');
     await this.#collectGarbage();
     return { mountCommand: proxy.ready.mountCommand, rest, close: () => this.close() };
@@ -242,51 +218,65 @@ class Story {
     return { ready, actor };
   }
 
-  /** Resolves to the bytes that were read. */
-  async #compare(proxy: ReadyServer, source: string): Promise<number> {
+  async #compare(proxy: ReadyServer, source: string): Promise<void> {
     const found = await this.#client<Comparison>(proxy, { do: 'compare', source });
     this.#same(found);
-    this.#tell('client', `${summary(found)}: the same as the source, byte for byte`);
-    return found.bytes;
   }
 
-  /** Kills the server in use once a third of the image was read, and expects the read to go on. */
+  /**
+   * Kills the busiest server once a third of the image was read, and expects the read to go on.
+   *
+   * @returns the name of that server.
+   */
   async #compareWhileKilled(
     proxy: ReadyProxy,
     source: string,
     total: number,
     servers: readonly ReadyServer[],
-  ): Promise<void> {
+  ): Promise<string> {
     const client = this.#act('client', 'client', [task(proxy, { do: 'compare', source })]);
     let killed = '';
     for (;;) {
       const said = await client.next<{ done?: true; bytes: number } & Comparison>();
       if (said.done === true) {
         this.#same(said);
+        this.#tell('client', `${summary(said)}: the same as the source, byte for byte`);
         break;
       }
-      if (killed === '' && said.bytes > total / 3) killed = await this.#killCurrent(proxy, servers);
+      if (killed === '' && said.bytes > total / 3) {
+        killed = await this.#busiest(proxy, servers);
+        await this.#kill(killed, 'in the middle of a read, which goes on at the other server');
+      }
     }
     await client.stop();
     expect(killed !== '', 'the read was over before the server could be killed');
-    this.#tell('client', 'the read went on at the other server; again the same, byte for byte');
+    return killed;
   }
 
-  async #killCurrent(proxy: ReadyProxy, servers: readonly ReadyServer[]): Promise<string> {
-    const answer = await fetch(`${proxy.rest}/v1/sessions`);
+  async #session({ rest }: ReadyProxy): Promise<SessionAnswer['sessions'][number]> {
+    const answer = await fetch(`${rest}/v1/sessions`);
     const { sessions } = (await answer.json()) as SessionAnswer;
-    const current = sessions[0]?.servers.find((server) => server.current)?.address ?? '';
-    const index = servers.findIndex(({ host, port }) => current.startsWith(`${host}:${port}`));
-    const name = index === 0 ? 'server A' : 'server B';
+    const [session] = sessions;
+    expect(session !== undefined, 'the proxy has no session');
+    return session;
+  }
+
+  /** The name of the server that most of the image came from. */
+  async #busiest(proxy: ReadyProxy, servers: readonly ReadyServer[]): Promise<string> {
+    const { servers: used } = await this.#session(proxy);
+    const [busiest] = used.toSorted((a, b) => (b.blocks?.good ?? 0) - (a.blocks?.good ?? 0));
+    const address = busiest?.address ?? '';
+    const index = servers.findIndex(({ host, port }) => address.startsWith(`${host}:${port}`));
+    expect(index !== -1, `the proxy reads from an unknown server '${address}'`);
+    return index === 0 ? 'server A' : 'server B';
+  }
+
+  async #kill(name: string, what: string): Promise<void> {
     const actor = [...this.#actors].find((each) => each.name === name);
-    expect(
-      index !== -1 && actor !== undefined,
-      `the proxy reads from an unknown server '${current}'`,
-    );
+    expect(actor !== undefined, `${name} does not run`);
     await actor.kill();
     this.#actors.delete(actor);
-    this.#tell(name, `kill -9 in the middle of a read`);
-    return name;
+    this.#tell(name, `kill -9: ${what}`);
   }
 
   async #checkWrites(proxy: ReadyServer, what: string): Promise<void> {
