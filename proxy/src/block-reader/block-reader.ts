@@ -3,6 +3,7 @@ import type { BlockSpan, CachedImage } from '../block-cache/cached-image.ts';
 import type { FileContents } from '../image-view/file-contents.ts';
 import { onTime } from '../on-time.ts';
 import type { BlockFetcher, Urgency } from './block-fetcher.ts';
+import { DirectoryAhead } from './directory-ahead.ts';
 import { FileBlocks, type FilePart } from './file-blocks.ts';
 import { FirstUses } from './first-uses.ts';
 import { ReadAhead } from './read-ahead.ts';
@@ -49,6 +50,7 @@ export class BlockReader implements FileContents {
   readonly #files: FileBlocks;
   readonly #uses: FirstUses;
   readonly #readAhead: ReadAhead;
+  readonly #directoryAhead: DirectoryAhead;
   /** By number. */
   readonly #inFlight = new Map<number, Promise<Buffer>>();
   #hits = 0;
@@ -63,7 +65,12 @@ export class BlockReader implements FileContents {
     this.#fetcher = fetcher;
     this.#files = new FileBlocks(this.#image);
     this.#uses = new FirstUses(this.#image.blockCount);
-    this.#readAhead = new ReadAhead(this.#image, (first, end) => this.#fetchAhead(first, end));
+    this.#readAhead = new ReadAhead(this.#image, (first, end) =>
+      this.#fetchAhead(first, end, 'read-ahead'),
+    );
+    this.#directoryAhead = new DirectoryAhead(this.#image, (first, end) =>
+      this.#fetchAhead(first, end, 'prefetch'),
+    );
   }
 
   read(
@@ -256,7 +263,7 @@ export class BlockReader implements FileContents {
     return kept;
   }
 
-  #fetchAhead(first: number, end: number): number {
+  #fetchAhead(first: number, end: number, urgency: Urgency): number {
     const { blockSize } = this.#image;
     const { room } = this.#cached;
     const maxBytes = room > 0 ? Math.min(room, MAX_AHEAD_BYTES) : MAX_UNSTORED_AHEAD_BYTES;
@@ -264,7 +271,7 @@ export class BlockReader implements FileContents {
       if (this.#cached.has(number) || this.#inFlight.has(number)) continue;
       if (this.#inFlight.size * blockSize >= maxBytes) return number;
       // Whoever reads it asks again, and is told why not.
-      this.#fetch(number, 'read-ahead').catch(() => undefined);
+      this.#fetch(number, urgency).catch(() => undefined);
     }
     return end;
   }
@@ -279,7 +286,9 @@ export class BlockReader implements FileContents {
       end = part.number + part.count;
     }
     if (first === undefined) return;
-    this.#readAhead.onRead({ first, end, file: this.#files.range(fileid), isLate });
+    const read = { first, end, file: this.#files.range(fileid), isLate };
+    this.#readAhead.onRead(read);
+    this.#directoryAhead.onRead(fileid, read);
   }
 }
 

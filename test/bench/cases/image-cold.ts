@@ -42,7 +42,7 @@ export const imageCold: BenchCase = {
       const size = {
         directories: short ? 20 : 400,
         filesPerDirectory: 50,
-        files: short ? 25 : 500,
+        files: short ? 60 : 500,
         largeBytes: (short ? 32 : 1024) * 2 ** 20,
       };
       const { files, fileBytes } = await makeColdTree(tree, size);

@@ -23,7 +23,7 @@ export interface ColdTree {
   readonly fileBytes: number;
 }
 
-const READ_DIRECTORIES = 25;
+const FILES_READ_EACH = 20;
 /** As sizes are in a root file system: most are small, and most bytes are in the few that are not. */
 const MAX_FILE_BYTES = 250_000;
 const MIB = 2 ** 20;
@@ -39,7 +39,7 @@ export async function makeColdTree(root: string, size: ColdTreeSize): Promise<Co
   const files: string[] = [];
   let fileBytes = 0;
   for (let f = 0; f < size.files; f += 1) {
-    const directory = join(READ, `directory-${f % READ_DIRECTORIES}`);
+    const directory = join(READ, `directory-${Math.floor(f / FILES_READ_EACH)}`);
     await mkdir(join(root, directory), { recursive: true });
     const path = join(directory, `file-${f}`);
     const length = 1 + Math.floor((random.uint32() / 2 ** 32) ** 4 * MAX_FILE_BYTES);
