@@ -8,6 +8,7 @@ import { type Filehandle, Mountstat3, type Nfs3Service } from '@rowfs/nfs3';
 import { callerContext, ok, refused, sattr } from '@rowfs/nfs3-conformance';
 import { pino } from 'pino';
 import { directoryContents } from '../test-support/directory-contents.ts';
+import { FetchError } from '../fetch/fetch-error.ts';
 import type { FileContents } from './file-contents.ts';
 import { imageView } from './image-view.ts';
 
@@ -93,6 +94,17 @@ describe('the view of an image', () => {
       assert.equal(lines.length, index + 1);
       assert.match(lines[index] ?? '', /block . is wrong on server A/);
     }
+  });
+
+  it('answers JUKEBOX, to be asked again, when no server could be reached', async () => {
+    const unreachable: FileContents = {
+      read: async () => {
+        throw new FetchError('NO_SERVER', 'no server answered for 30000 ms');
+      },
+    };
+    const service = imageView(image, unreachable);
+    const args = { file: await find(service, 'file'), offset: 0, count: 4 };
+    refused(await service.read(args, ctx), 'JUKEBOX');
   });
 
   it('blames nothing when the client gave up', async () => {

@@ -5,11 +5,14 @@ import {
   type Nfs3Context,
   type Nfs3Service,
   Nfsstat3,
+  type Nfsstat3Error,
+  nfsstat3Name,
   type ReadArgs,
   type ReadResult,
 } from '@rowfs/nfs3';
 import { LRUCache } from 'lru-cache';
 import type { Logger } from 'pino';
+import { FetchError } from '../fetch/fetch-error.ts';
 import type { FileContents } from './file-contents.ts';
 import type { ImageTree } from './image-tree.ts';
 
@@ -24,11 +27,14 @@ export function readProcedures(
 ): Pick<Nfs3Service, 'read'> {
   const logged = new LRUCache<string, true>({ max: MAX_LOGGED_REASONS });
   // A client asks again and again for what it cannot have.
-  const logOnce = (error: unknown): void => {
+  const logOnce = (error: unknown, status: Nfsstat3Error): void => {
     const reason = error instanceof Error ? error.message : String(error);
     if (logged.has(reason)) return;
     logged.set(reason, true);
-    logger.error({ err: error }, 'bytes of the image cannot be had: READ answers NFS3ERR_IO');
+    logger.error(
+      { err: error },
+      `bytes of the image cannot be had: READ answers ${nfsstat3Name(status)}`,
+    );
   };
 
   return {
@@ -48,12 +54,18 @@ export function readProcedures(
         const eof = args.offset + count >= size;
         return { status: Nfsstat3.OK, fileAttributes, count, eof, data } satisfies ReadResult;
       } catch (error) {
+        const status = mayPass(error) ? Nfsstat3.JUKEBOX : Nfsstat3.IO;
         // A client that went away took its call with it: nothing is wrong with the image.
-        if (!ctx.signal.aborted) logOnce(error);
-        return { status: Nfsstat3.IO, fileAttributes };
+        if (!ctx.signal.aborted) logOnce(error, status);
+        return { status, fileAttributes };
       }
     },
   };
+}
+
+/** Nobody could be asked: a client that is told to wait does not give up what runs on it. */
+function mayPass(error: unknown): boolean {
+  return error instanceof FetchError && error.code !== 'BAD_BLOCK';
 }
 
 function bytesToRead({ offset, count }: ReadArgs, size: number): number {
