@@ -80,7 +80,7 @@ export type { FsinfoArgs, FsinfoResult, Fsinfo } from './procedures/fsinfo.ts';
 export type { PathconfArgs, PathconfResult, Pathconf } from './procedures/pathconf.ts';
 export type { CommitArgs, CommitResult } from './procedures/commit.ts';
 export { dirEntryBytes, READDIR_OVERHEAD_BYTES } from './procedures/readdir.ts';
-export { dirEntryPlusBytes } from './procedures/readdirplus.ts';
+export { dirEntryPlusBytes, encodedEntriesPlus } from './procedures/readdirplus.ts';
 export { MAX_TRANSFER_BYTES } from './procedures/procedure.ts';
 export { nullLayer } from './layers/null-layer.ts';
 export { squash, type Squash, type SquashOptions } from './layers/squash.ts';

@@ -1,4 +1,4 @@
-import type { XdrReader, XdrWriter } from '@rowfs/xdr';
+import { type XdrReader, XdrWriter } from '@rowfs/xdr';
 import { readPostOpAttr, readResult, writePostOpAttr } from '../codec.ts';
 import { Nfsstat3 } from '../status.ts';
 import type { PostOpAttr, Verf3 } from '../types.ts';
@@ -16,10 +16,47 @@ export type DirListResult<Entry> = Result<
   { readonly dirAttributes: PostOpAttr }
 >;
 
+type WriteEntry<Entry> = (writer: XdrWriter, entry: Entry) => void;
+
+const ENCODED = Symbol('the XDR of these entries');
+
+/** Entries that may bring their XDR along. */
+interface Entries<Entry> extends ReadonlyArray<Entry> {
+  readonly [ENCODED]?: Uint8Array;
+}
+
+function writeEntries<Entry>(
+  w: XdrWriter,
+  entries: Entries<Entry>,
+  writeEntry: WriteEntry<Entry>,
+): void {
+  const encoded = entries[ENCODED];
+  if (encoded !== undefined) {
+    w.fixedOpaque(encoded);
+    return;
+  }
+  for (const entry of entries) {
+    w.bool(true);
+    writeEntry(w, entry);
+  }
+}
+
+/** A copy of a page's entries that is encoded once, and sent as it is from then on. */
+export function encodedEntries<Entry>(
+  entries: readonly Entry[],
+  writeEntry: WriteEntry<Entry>,
+): readonly Entry[] {
+  const writer = new XdrWriter();
+  writeEntries(writer, entries, writeEntry);
+  const value = Buffer.concat(writer.finish());
+  // Not enumerable: it is no part of what the entries say.
+  return Object.defineProperty([...entries], ENCODED, { value });
+}
+
 /** How a page looks on the wire, where its entries are a linked list, given how one entry does. */
 export function dirList<Entry>(
   readEntry: (reader: XdrReader) => Entry,
-  writeEntry: (writer: XdrWriter, entry: Entry) => void,
+  writeEntry: WriteEntry<Entry>,
 ): {
   readResult(reader: XdrReader): DirListResult<Entry>;
   writeResult(writer: XdrWriter, result: DirListResult<Entry>): void;
@@ -42,10 +79,7 @@ export function dirList<Entry>(
       writePostOpAttr(w, result.dirAttributes);
       if (result.status !== Nfsstat3.OK) return;
       w.uint64(result.cookieverf);
-      for (const entry of result.entries) {
-        w.bool(true);
-        writeEntry(w, entry);
-      }
+      writeEntries(w, result.entries, writeEntry);
       w.bool(false);
       w.bool(result.eof);
     },

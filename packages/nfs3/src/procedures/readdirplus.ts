@@ -9,7 +9,7 @@ import {
   writePostOpFh,
 } from '../codec.ts';
 import type { Filehandle, PostOpAttr, Verf3 } from '../types.ts';
-import { dirList, type DirListResult } from './dir-list.ts';
+import { dirList, type DirListResult, encodedEntries } from './dir-list.ts';
 import type { ProcedureCodec } from './procedure.ts';
 import { type DirEntry, dirEntryBytes } from './readdir.ts';
 
@@ -58,6 +58,11 @@ function writeEntry(w: XdrWriter, entry: DirEntryPlus): void {
   w.uint64(entry.cookie);
   writePostOpAttr(w, entry.nameAttributes);
   writePostOpFh(w, entry.nameHandle);
+}
+
+/** A copy of a page's entries that is encoded once: for a service that gives a page again and again. */
+export function encodedEntriesPlus(entries: readonly DirEntryPlus[]): readonly DirEntryPlus[] {
+  return encodedEntries(entries, writeEntry);
 }
 
 export const readdirplus: ProcedureCodec<ReaddirplusArgs, ReaddirplusResult> = {
