@@ -1,6 +1,20 @@
 import { randomInt } from 'node:crypto';
-import { type Image, MANIFEST_PATH, openImage, readImage } from '@rowfs/image';
-import { type ImageServer, readExportFile, serverAddress, serverOpener } from '@rowfs/proxy';
+import { readFile } from 'node:fs/promises';
+import {
+  BOOT_PROFILE_PATH,
+  digestOf,
+  type Image,
+  MANIFEST_PATH,
+  openImage,
+  readImage,
+} from '@rowfs/image';
+import {
+  decodeProfile,
+  type ImageServer,
+  readExportFile,
+  serverAddress,
+  serverOpener,
+} from '@rowfs/proxy';
 import type { Logger } from 'pino';
 import { CliError, lineOf } from './errors.ts';
 
@@ -60,6 +74,69 @@ async function imageOn(server: ImageServer, { logger }: PublishedImageOptions): 
       `${serverAddress(server)} has no manifest that can be read: ${lineOf(error)}`,
       { cause: error },
     );
+  }
+}
+
+/** A profile of an image of millions of blocks. */
+const MAX_PROFILE_BYTES = 16 * 1024 * 1024;
+
+export interface PublishedProfileOptions {
+  readonly servers: readonly ImageServer[];
+  /** A file that has the profile, instead of the first server's own. */
+  readonly profile: string | undefined;
+  readonly image: Image;
+  readonly logger: Logger;
+}
+
+/**
+ * The digest of the boot profile that servers have; undefined when none was named and the first server has none.
+ *
+ * @throws CliError NO_PROFILE when the one that was named is none of this image, or no server has it
+ */
+export async function profileOfServers(
+  options: PublishedProfileOptions,
+): Promise<Buffer | undefined> {
+  const { servers, profile: file, image, logger } = options;
+  if (file === undefined) {
+    const [first] = servers;
+    const bytes = first && (await profileOn(first, logger));
+    return bytes && digestOfProfile(bytes, image, `${serverAddress(first)}, ${BOOT_PROFILE_PATH}`);
+  }
+  const bytes = await readFile(file).catch((error: unknown) => {
+    throw new CliError('NO_PROFILE', `cannot read ${file}: ${lineOf(error)}`, { cause: error });
+  });
+  const digest = digestOfProfile(bytes, image, file);
+  for (const server of servers) {
+    const there = await profileOn(server, logger);
+    if (there !== undefined && digestOf(there).equals(digest)) return digest;
+  }
+  throw new CliError(
+    'NO_PROFILE',
+    `no server has ${file} at ${BOOT_PROFILE_PATH}: copy it there, from where clients fetch it`,
+  );
+}
+
+async function profileOn(server: ImageServer, logger: Logger): Promise<Buffer | undefined> {
+  try {
+    return await readExportFile({
+      server,
+      openServer: serverOpener(logger),
+      path: BOOT_PROFILE_PATH,
+      maxBytes: MAX_PROFILE_BYTES,
+      signal: AbortSignal.timeout(MANIFEST_MS),
+    });
+  } catch {
+    // Most trees have none.
+    return undefined;
+  }
+}
+
+function digestOfProfile(bytes: Buffer, image: Image, where: string): Buffer {
+  try {
+    decodeProfile(bytes, image);
+    return digestOf(bytes);
+  } catch (error) {
+    throw new CliError('NO_PROFILE', `${where}: ${lineOf(error)}`, { cause: error });
   }
 }
 

@@ -1,5 +1,6 @@
 import type { ImageServer, Location, Locator, UseRegistry } from '@rowfs/proxy';
 import { createResolver, holdLease, type RegistryNode, type ServerAddress } from '@rowfs/registry';
+import { hexOf } from './published-image.ts';
 
 /** The registry as the proxy wants it: where the servers of an appliance's version are. */
 export function registryLocator(node: RegistryNode, appliance: string): Locator {
@@ -10,7 +11,8 @@ export function registryLocator(node: RegistryNode, appliance: string): Locator 
       return {
         appliance,
         version: found.version,
-        ...(found.manifest !== null && { digest: Buffer.from(found.manifest).toString('hex') }),
+        ...(found.manifest !== null && { digest: hexOf(found.manifest) }),
+        ...(found.bootProfile !== null && { bootProfile: hexOf(found.bootProfile) }),
         servers: found.servers.map(({ address }) => imageServer(address)),
         ...(found.staleSince === undefined ? {} : { staleSince: found.staleSince }),
       };

@@ -19,7 +19,7 @@ export function sessionOf({ mountCommand }: Proxy, status: ProxyStatus): Session
     staleSince: rest.staleSince ?? null,
     notices: [...rest.notices],
     mountCommand,
-    image: image ?? null,
+    image: image === undefined ? null : { ...image, prefetch: image.prefetch ?? null },
     servers: servers.map((server) => ({
       ...server,
       latencyMs: server.latencyMs ?? null,

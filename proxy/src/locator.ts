@@ -18,6 +18,8 @@ export interface Location {
    * taken from any server. Without it servers are believed.
    */
   readonly digest?: string;
+  /** The digest of the boot profile that was published with it, in hex: what is fetched ahead. */
+  readonly bootProfile?: string;
   /** The best first. */
   readonly servers: readonly ImageServer[];
   /** Set when this is an old answer, kept because nobody could be asked: since when it is old. */

@@ -152,6 +152,7 @@ async function start(options: ProxyOptions, cleanup: Cleanup): Promise<Proxy> {
     appliance: location.appliance,
     version: location.version,
     digest: location.digest,
+    bootProfile: location.bootProfile,
     shadow: session.shadow,
     servers: location.servers,
     locatedAt: (location.staleSince ?? new Date()).toISOString(),
@@ -196,6 +197,7 @@ async function start(options: ProxyOptions, cleanup: Cleanup): Promise<Proxy> {
   }
   const lower = await openLower({
     digest,
+    boot: { isBoot: !session.resumed, published: location.bootProfile },
     servers: location.servers,
     openServer: serverOpener(logger),
     shadow: directory,

@@ -1,7 +1,8 @@
-import { open, readFile, rename } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { ImageServer } from './locator.ts';
 import { messageOf, ProxyError } from './proxy-error.ts';
+import { replaceFile } from './store/replace-file.ts';
 
 /** What a proxy remembers of its last run. */
 export interface SessionRecord {
@@ -11,6 +12,8 @@ export interface SessionRecord {
   readonly version?: string | undefined;
   /** Of the manifest of a verified image, in hex. */
   readonly digest?: string | undefined;
+  /** Of the published boot profile, in hex. */
+  readonly bootProfile?: string | undefined;
   /** Name of the shadow that was used. */
   readonly shadow: string;
   /** Who served the version, the last time that the locator knew. */
@@ -50,11 +53,8 @@ export class SessionFile {
 
   /** Durable when it resolves; a crash leaves the old record or the new one. */
   async write(record: SessionRecord): Promise<void> {
-    const temporary = `${this.#path}.new`;
     try {
-      await writeDurably(temporary, `${JSON.stringify({ format: FORMAT, ...record }, null, 2)}\n`);
-      await rename(temporary, this.#path);
-      await syncDirectory(dirname(this.#path));
+      await replaceFile(this.#path, `${JSON.stringify({ format: FORMAT, ...record }, null, 2)}\n`);
     } catch (error) {
       throw this.#unusable(error);
     }
@@ -64,24 +64,5 @@ export class SessionFile {
     return new ProxyError('STATE_UNUSABLE', `cannot use ${this.#path}: ${messageOf(cause)}`, {
       cause,
     });
-  }
-}
-
-async function writeDurably(path: string, text: string): Promise<void> {
-  const file = await open(path, 'w', 0o600);
-  try {
-    await file.writeFile(text);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-}
-
-async function syncDirectory(path: string): Promise<void> {
-  const directory = await open(path, 'r');
-  try {
-    await directory.sync();
-  } finally {
-    await directory.close();
   }
 }

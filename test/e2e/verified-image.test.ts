@@ -1,10 +1,12 @@
 /** A verified image from servers of which one lies, with real servers and clients. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test from 'node:test';
+import { setTimeout } from 'node:timers/promises';
 import {
+  connectNfs3,
   createLocalDirectory,
   listenNfs3,
   type Nfs3Layer,
@@ -12,6 +14,7 @@ import {
   Nfsstat3,
   stack,
 } from '@rowfs/nfs3';
+import { PathClient } from '../../proxy/src/test-support/path-client.ts';
 import { startGanesha } from '../support/ganesha.ts';
 import { nfsCat, nfsLs } from '../support/libnfs.ts';
 import type { NfsServerAddress } from '../support/nfs-server-address.ts';
@@ -23,10 +26,12 @@ import {
   type RowfsDaemon,
   runRowfs,
   startRowfs,
+  stateOf,
 } from '../support/rowfs.ts';
 import { makeSampleTree } from '../support/sample-tree.ts';
 import { type TestScope, testScope } from '../support/test-scope.ts';
 
+const anyPort = ['--listen', '127.0.0.1:0', '--rest', '127.0.0.1:0'];
 const FILES = ['65537 bytes', '131072 bytes', '1048577 bytes', '3145733 bytes'];
 
 interface SessionServer {
@@ -36,7 +41,11 @@ interface SessionServer {
   readonly lastError: { readonly code: string; readonly message: string } | null;
 }
 interface SessionAnswer {
-  readonly image: { readonly digest: string } | null;
+  readonly image: {
+    readonly digest: string;
+    readonly reads: { readonly misses: number; readonly fetchedBlocks: number };
+    readonly prefetch: { readonly blocks: number; readonly done: number } | null;
+  } | null;
   readonly servers: readonly SessionServer[];
 }
 
@@ -85,6 +94,27 @@ class Liar {
     await this.#listener.close();
     await this.#close();
   }
+}
+
+async function readThrough(
+  server: { host: string; port: number; mountPort: number },
+  file: string,
+  expected: Buffer,
+): Promise<void> {
+  const service = connectNfs3(server);
+  try {
+    const client = await PathClient.mount(service);
+    assert.deepEqual(await client.read(file.slice(1)), expected);
+  } finally {
+    await service.close();
+  }
+}
+
+function startNode({ directory }: TestScope): Promise<RowfsDaemon<{ addresses: string[] }>> {
+  return startRowfs(['node', '--alone', '--listen', '/ip4/127.0.0.1/tcp/0', ...anyPort.slice(2)], {
+    directory,
+    owner: 'node',
+  });
 }
 
 async function sessionOf(proxy: RowfsDaemon<ReadyProxy>): Promise<SessionAnswer> {
@@ -140,12 +170,7 @@ test(
     const scope = await testScope(t);
     const { directory } = scope;
     const { tree, liar, relays, addresses } = await startServers(scope);
-    const node = scope.own(
-      await startRowfs<{ addresses: string[] }>(
-        ['node', '--alone', '--listen', '/ip4/127.0.0.1/tcp/0', '--rest', '127.0.0.1:0'],
-        { directory, owner: 'node' },
-      ),
-    );
+    const node = scope.own(await startNode(scope));
     const publisher = { directory, owner: 'publisher', registry: node.ready.addresses };
     const { id } = await askRowfs<{ id: string }>(['key', '--name', 'sample'], publisher);
     const publish = (version: string, servers: readonly string[], ...more: string[]) => [
@@ -154,10 +179,7 @@ test(
     ];
     const startProxy = async () =>
       scope.own(
-        await startRowfs<ReadyProxy>(
-          ['proxy', id, '--listen', '127.0.0.1:0', '--rest', '127.0.0.1:0'],
-          { ...publisher, owner: 'machine' },
-        ),
+        await startRowfs<ReadyProxy>(['proxy', id, ...anyPort], { ...publisher, owner: 'machine' }),
       );
     const calls = (): number => relays.reduce((sum, { records }) => sum + records.toServer, 0);
 
@@ -220,3 +242,56 @@ test(
     });
   },
 );
+
+test('what a boot read is published, and fetched ahead by machines that boot later', async (t) => {
+  const scope = await testScope(t);
+  const { directory } = scope;
+  const tree = join(directory, 'tree');
+  await mkdir(tree);
+  await makeSampleTree(tree, { seed: 6, randomFiles: 10 });
+  const node = scope.own(await startNode(scope));
+  const publisher = { directory, owner: 'publisher', registry: node.ready.addresses };
+  const { id } = await askRowfs<{ id: string }>(['key', '--name', 'sample'], publisher);
+  const { digest } = await askRowfs<{ digest: string }>(['image', 'build', tree], publisher);
+  const server = scope.own(await Liar.start(tree));
+  const publish = (...more: string[]) => [
+    ...['publish', 'sample', '--version', 'v1', '--server', `127.0.0.1:${server.port}:/`],
+    ...more,
+  ];
+  const machine = (owner: string) => ({ ...publisher, owner });
+  await askRowfs(publish(), publisher);
+  const boot = async (owner: string) =>
+    scope.own(await startRowfs<ReadyProxy>(['proxy', id, ...anyPort], machine(owner)));
+
+  const first = await boot('first');
+  const file = '/sizes/1048577 bytes';
+  const read = async ({ ready }: RowfsDaemon<ReadyProxy>) =>
+    readThrough(ready, file, await readFile(join(tree, file)));
+  await read(first);
+  await first.stop();
+  const recorded = join(stateOf(machine('first')), 'cache', 'boot-profiles', digest);
+  const notThere = await runRowfs([...publish('--profile', recorded), '--json'], publisher);
+  assert.match(notThere.stderr, /NO_PROFILE/);
+  await copyFile(recorded, join(tree, '.rowfs', 'boot-profile'));
+  const published = await askRowfs<{ refreshed: boolean; bootProfile: string | null }>(
+    publish(),
+    publisher,
+  );
+  assert.equal(published.refreshed, true);
+  const resolved = await askRowfs<{ bootProfile: string | null }>(['resolve', id], publisher);
+  assert.equal(resolved.bootProfile, published.bootProfile);
+  assert.match(resolved.bootProfile ?? '', /^[0-9a-f]{64}$/);
+
+  const second = await boot('second');
+  let image = (await sessionOf(second)).image;
+  while (image?.prefetch?.done !== 17 && !t.signal.aborted) {
+    await setTimeout(50);
+    image = (await sessionOf(second)).image;
+  }
+  assert.deepEqual(image?.prefetch, { blocks: 17, done: 17 });
+  await read(second);
+  const { reads } = (await sessionOf(second)).image!;
+  assert.equal(reads.fetchedBlocks, 17, 'the blocks of the file that the first boot read');
+  assert.equal(reads.misses, 0);
+  await second.stop();
+});

@@ -1,4 +1,4 @@
-import { type Image, MANIFEST_PATH } from '@rowfs/image';
+import { BOOT_PROFILE_PATH, type Image, MANIFEST_PATH } from '@rowfs/image';
 import { serverOpener, verifyServer } from '@rowfs/proxy';
 import {
   createPublisher,
@@ -16,7 +16,7 @@ import {
 } from '../command-context.ts';
 import { CliError } from '../errors.ts';
 import { parseDuration, RepeatableOption } from '../options.ts';
-import { blocksToVerify, hexOf, imageOfServers } from '../published-image.ts';
+import { blocksToVerify, hexOf, imageOfServers, profileOfServers } from '../published-image.ts';
 import { imageServer } from '../registry-fit.ts';
 import { sameTree, verifyExport } from '../verify-export.ts';
 
@@ -27,6 +27,7 @@ interface PublishOptions {
   readonly validFor: number;
   /** False: --no-manifest. */
   readonly manifest?: string | false;
+  readonly profile?: string;
   readonly verifyAll: boolean;
 }
 
@@ -48,6 +49,10 @@ export function addPublishCommand(program: Command): void {
       `the manifest that servers must have (default: what the first one has at ${MANIFEST_PATH})`,
     )
     .option('--no-manifest', 'plain NFS exports, of which nobody can verify a byte')
+    .option(
+      '--profile <file>',
+      `the boot profile that servers have at ${BOOT_PROFILE_PATH} (default: as the first one has it)`,
+    )
     .option('--verify-all', 'read every block of every server, and not only some', false)
     .option('--channel <channel...>', 'channels to move to it')
     .addOption(
@@ -59,8 +64,13 @@ export function addPublishCommand(program: Command): void {
       'after',
       `
 Each server is mounted and read before anything is announced: it must have the manifest of the image, as
-rowfs image build leaves it in the tree, and blocks that are read at random must be right. The digest of the manifest is signed with the version, and clients
-take nothing from a server that does not fit it. A version is one image for ever: what changed is another version.
+rowfs image build leaves it in the tree, and blocks that are read at random must be right. The digest
+of the manifest is signed with the version, and clients take nothing from a server that does not fit it.
+A version is one image for ever: what changed is another version.
+
+A boot profile says what to fetch ahead. Each proxy records one in its --cache, boot-profiles/DIGEST;
+copied to ${BOOT_PROFILE_PATH} of the servers' trees, it is published with the version, also by
+publishing again.
 
 The servers are announced first and read back through the registry, and only then the version. Running it
 again goes on where it was interrupted, or refreshes what is there; a server that is not named again
@@ -75,6 +85,7 @@ Examples:
       const key = await loadOrCreateKey(publisherKeyPath(context));
       await withRegistry(context, async (node) => {
         const image = await checkedImage(context, options);
+        const bootProfile = image && (await profileOf(context, options, image));
         const publisher = createPublisher({
           node,
           key,
@@ -87,16 +98,22 @@ Examples:
           version: options.version,
           servers: options.server,
           manifest: image?.digest ?? null,
+          ...(bootProfile === undefined ? {} : { bootProfile }),
           ...(options.channel === undefined ? {} : { channels: options.channel }),
           validForSeconds: options.validFor,
         });
         context.output.result(
-          { ...report, manifest: image === undefined ? null : hexOf(image.digest) },
-          ({ appliance, version, manifest, servers, withdrawn, holders, replicas, refreshed }) =>
+          {
+            ...report,
+            manifest: image === undefined ? null : hexOf(image.digest),
+            bootProfile: bootProfile === undefined ? null : hexOf(bootProfile),
+          },
+          ({ appliance, version, servers, withdrawn, holders, replicas, refreshed, ...more }) =>
             [
               `${refreshed ? 'refreshed' : 'published'} ${appliance}`,
               `version ${version}, held by ${holders} of ${replicas} registry nodes`,
-              `  image ${manifest ?? 'without a manifest: nobody can verify it'}`,
+              `  image ${more.manifest ?? 'without a manifest: nobody can verify it'}`,
+              ...(more.bootProfile === null ? [] : [`  boot profile ${more.bootProfile}`]),
               ...servers.map((server) => `  from ${server}`),
               ...withdrawn.map((server) => `  no longer from ${server}`),
             ].join('\n'),
@@ -118,6 +135,15 @@ async function checkedImage(
     'DIFFERENT_TREES',
     `${formatServerAddress(odd.server)} serves another tree than the first server: ${odd.difference}`,
   );
+}
+
+/** The digest of the boot profile that is to be published; undefined to leave it as it is. */
+function profileOf(
+  { logger }: CommandContext,
+  { profile, server: servers }: PublishOptions,
+  image: Image,
+): Promise<Buffer | undefined> {
+  return profileOfServers({ servers: servers.map(imageServer), profile, image, logger });
 }
 
 /** Reads blocks of a server, and refuses it for the first that is not as the image says. */

@@ -11,7 +11,7 @@ export {
 } from './image.ts';
 export { isOciLayout } from './oci-layout.ts';
 export { lookupPath } from './lookup-path.ts';
-export { MANIFEST_PATH, RESERVED_NAME } from './reserved.ts';
+export { BOOT_PROFILE_PATH, MANIFEST_PATH, RESERVED_NAME } from './reserved.ts';
 export type { Timestamp, Xattr } from './tree.ts';
 export {
   buildFileImage,

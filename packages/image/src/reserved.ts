@@ -5,3 +5,5 @@
 export const RESERVED_NAME = '.rowfs';
 /** Where an export's manifest is, from the root of the tree. */
 export const MANIFEST_PATH = `${RESERVED_NAME}/manifest`;
+/** Where its boot profile is, if it has one. */
+export const BOOT_PROFILE_PATH = `${RESERVED_NAME}/boot-profile`;

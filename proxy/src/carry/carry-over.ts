@@ -150,6 +150,7 @@ async function openOldImage(
   cleanup.add(() => records.close());
   const lower = await openLower({
     digest,
+    boot: undefined,
     servers,
     openServer: serverOpener(logger),
     shadow: from,

@@ -55,6 +55,7 @@ export async function openMergedTree(options: MergedTreeOptions): Promise<Merged
     const lower = await openLower({
       ...options,
       digest: belongsTo.digest,
+      boot: undefined,
       openServer: serverOpener(logger),
       shadow: directory,
       records: shadow.records,

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import type { Image } from '@rowfs/image';
 import { BlockCache } from '../block-cache/block-cache.ts';
 import { BlockReader } from '../block-reader/block-reader.ts';
 import { Cleanup } from '../cleanup.ts';
@@ -6,7 +7,9 @@ import { DEFAULT_FETCH_TIMINGS } from '../fetch/fetcher.ts';
 import { imageView } from '../image-view/image-view.ts';
 import { findImage } from '../published/find-image.ts';
 import { FetcherOnDemand, imageServer } from './fetcher-on-demand.ts';
-import type { ImageStatus, Lower, LowerOptions } from './lower.ts';
+import { BootPrefetch, recordedProfiles } from './boot-prefetch.ts';
+import { BootRecorder } from './boot-recorder.ts';
+import type { BootOptions, ImageStatus, Lower, LowerOptions } from './lower.ts';
 
 /**
  * A verified image: all but the contents of files is answered from its manifest, and of the contents nothing
@@ -37,12 +40,14 @@ export async function openImageLower(
   });
   cleanup.add(() => cache.close());
   const reader = new BlockReader(cache.attach(image), fetcher);
+  const prefetch = options.boot && prefetchBoot(image, reader, options, options.boot, cleanup);
   const view = imageView(image, reader, { logger });
   const status = (): ImageStatus => ({
     digest,
     inodes: image.inodeCount,
     blocks: image.blockCount,
     reads: reader.statistics(),
+    prefetch: prefetch?.status,
     cache: {
       directory: cache.directory,
       isStoring: cache.isStoring,
@@ -59,4 +64,22 @@ export async function openImageLower(
     status: () => ({ servers: fetcher.status(), image: status() }),
     close: () => cleanup.run(),
   };
+}
+
+/** What a boot reads is recorded, and what earlier ones read is fetched ahead. */
+function prefetchBoot(
+  image: Image,
+  reader: BlockReader,
+  options: LowerOptions,
+  { isBoot, published }: BootOptions,
+  cleanup: Cleanup,
+): BootPrefetch {
+  const { cacheDirectory, logger } = options;
+  const prefetch = new BootPrefetch({ ...options, image, reader, published });
+  cleanup.add(() => prefetch.close());
+  if (isBoot) {
+    const recorder = new BootRecorder(recordedProfiles(cacheDirectory), image, reader, logger);
+    cleanup.add(() => recorder.close());
+  }
+  return prefetch;
 }

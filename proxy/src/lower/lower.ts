@@ -8,12 +8,15 @@ import type { KnownAttributes } from '../known-attributes.ts';
 import type { ImageServer } from '../locator.ts';
 import type { LowerTree } from '../row/lower-tree.ts';
 import type { RecordStore } from '../store/record-store.ts';
+import type { BootPrefetchStatus } from './boot-prefetch.ts';
 import { openImageLower } from './image-lower.ts';
 import { openPlainLower } from './plain-lower.ts';
 
 export interface LowerOptions {
   /** Of the image's manifest, in hex. Undefined: plain exports, whose servers are believed. */
   readonly digest: string | undefined;
+  /** Undefined when no machine is to boot from it. */
+  readonly boot: BootOptions | undefined;
   /** The best first. */
   readonly servers: readonly ImageServer[];
   readonly openServer: OpenServer;
@@ -30,6 +33,13 @@ export interface LowerOptions {
   readonly logger: Logger;
   /** Called after each change of a server's state, or of the set of servers. */
   readonly onChange: (servers: readonly LowerServerStatus[]) => void;
+}
+
+export interface BootOptions {
+  /** A machine begins with it now, and does not go on after a crash of its proxy. */
+  readonly isBoot: boolean;
+  /** Of the published boot profile, in hex. */
+  readonly published: string | undefined;
 }
 
 /** What is below redirect-on-write: the image, wherever it comes from. */
@@ -82,6 +92,8 @@ export interface ImageStatus {
   readonly blocks: number;
   /** What became of reads of its files since the start. */
   readonly reads: BlockReaderStatistics;
+  /** Undefined while no boot profile is known. */
+  readonly prefetch: BootPrefetchStatus | undefined;
   readonly cache: {
     readonly directory: string;
     /** False while blocks cannot be stored, as on a full disk: then they are fetched each time. */

@@ -48,6 +48,7 @@ const session: Session = {
     inodes: 3,
     blocks: 2,
     reads: { hits: 9, misses: 1, fetchedBlocks: 2, fetchedBytes: 131_072, failedBlocks: 0 },
+    prefetch: { blocks: 2, done: 1 },
     cache: { directory: '/var/cache/rowfs/blocks', isStoring: true, wrongBlocks: 0 },
   },
   servers: [

@@ -95,6 +95,10 @@ export const sessionSchema = z
           fetchedBytes: countSchema,
           failedBlocks: countSchema.meta({ description: 'That no server had right.' }),
         }),
+        prefetch: z
+          .object({ blocks: countSchema, done: countSchema })
+          .nullable()
+          .meta({ description: 'How far the boot profile is fetched; null while none is known.' }),
         cache: z.object({
           directory: z.string(),
           isStoring: z.boolean().meta({ description: 'False while the disk is full or broken.' }),
