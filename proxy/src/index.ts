@@ -76,3 +76,17 @@ export {
 export { ProfileError, type ProfileErrorCode } from './boot-profile/profile-error.ts';
 export { profilePath, readProfile, recordBoot } from './boot-profile/profile-files.ts';
 export { decodeProfile, encodeProfile } from './boot-profile/profile-format.ts';
+export { findImage, type FindImageOptions, type FoundImage } from './published/find-image.ts';
+export {
+  forgetManifest,
+  keepManifest,
+  keptDigests,
+  keptManifestPath,
+  readKeptImage,
+} from './published/kept-manifests.ts';
+export {
+  blockCacheDirectory,
+  warmCache,
+  type WarmCacheOptions,
+  type WarmCacheResult,
+} from './lower/warm-cache.ts';

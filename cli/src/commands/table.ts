@@ -11,6 +11,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<(program: Command) => void
   resolve: async () => (await import('./resolve.ts')).addResolveCommand,
   proxy: async () => (await import('./proxy.ts')).addProxyCommand,
   shadow: async () => (await import('./shadow/command.ts')).addShadowCommand,
+  cache: async () => (await import('./cache/command.ts')).addCacheCommand,
   ls: async () => (await import('./ls.ts')).addLsCommand,
   sharers: async () => (await import('./sharers.ts')).addSharersCommand,
   gc: async () => (await import('./gc.ts')).addGcCommand,

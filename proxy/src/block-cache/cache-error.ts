@@ -3,6 +3,8 @@ export type CacheErrorCode =
   | 'NOT_A_SEGMENT'
   /** Another process tidies the cache up now. */
   | 'CACHE_BUSY'
+  /** A file of a directory is not as the image says. */
+  | 'WRONG_TREE'
   /** No version is pinned under this name. */
   | 'NOT_PINNED'
   /** There is no room: what is there is pinned, or in use, or the disk is full. */

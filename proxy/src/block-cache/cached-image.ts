@@ -180,11 +180,10 @@ export class CachedImage {
     await this.#store.settled();
   }
 
-  /** How many of the image's blocks are here; equal ones count each. */
-  count(): number {
+  /** How many of the image's blocks are on the disk; equal ones count each. */
+  countStored(): number {
     let count = 0;
-    for (let number = 0; number < this.image.blockCount; number += 1)
-      if (this.has(number)) count += 1;
+    for (const first of this.#same) if (this.#segments.has(this.#segmentOf[first] ?? 0)) count += 1;
     return count;
   }
 

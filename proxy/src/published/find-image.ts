@@ -1,12 +1,12 @@
 import { existsSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-import { type Image, MANIFEST_PATH, openImage, readImage, saveImage } from '@rowfs/image';
+import { join } from 'node:path';
+import { type Image, MANIFEST_PATH, openImage, readImage } from '@rowfs/image';
 import type { Logger } from 'pino';
 import type { OpenServer } from '../failover/replica.ts';
 import type { ImageServer } from '../locator.ts';
-import { messageOf, ProxyError } from '../proxy-error.ts';
+import { messageOf } from '../proxy-error.ts';
 import { fetchPublished, type WrongServer } from './fetch-published.ts';
+import { keepManifest, keptManifestPath } from './kept-manifests.ts';
 
 /** The manifest of some two million files. */
 const MAX_MANIFEST_BYTES = 256 * 1024 * 1024;
@@ -17,8 +17,8 @@ export interface FindImageOptions {
   /** Who may have its manifest. */
   readonly servers: readonly ImageServer[];
   readonly openServer: OpenServer;
-  /** Of the shadow over it, where the manifest stays as long as the shadow does. */
-  readonly shadow: string;
+  /** Of the shadow over it, where the manifest stays as long as the shadow does; undefined: there is none. */
+  readonly shadow: string | undefined;
   /** Of what all sessions of the machine share. */
   readonly cacheDirectory: string;
   readonly signal: AbortSignal;
@@ -36,9 +36,6 @@ export interface FoundImage {
 /** Where the manifest of a shadow's image is: with it, what is in the shadow can be told without any server. */
 export const shadowManifestPath = (shadow: string): string => join(shadow, 'manifest');
 
-const cachedManifestPath = (cacheDirectory: string, digest: string): string =>
-  join(cacheDirectory, 'manifests', digest);
-
 /**
  * The image of a digest: as kept with the shadow, as kept for all sessions of this machine, or from one of
  * its servers, and then kept at both places. Whoever has it, it is checked whole before it is used.
@@ -48,12 +45,12 @@ const cachedManifestPath = (cacheDirectory: string, digest: string): string =>
 export async function findImage(options: FindImageOptions): Promise<FoundImage> {
   const { digest: hex, shadow, cacheDirectory, logger } = options;
   const digest = Buffer.from(hex, 'hex');
-  const inShadow = shadowManifestPath(shadow);
-  const inCache = cachedManifestPath(cacheDirectory, hex);
-  for (const path of [inShadow, inCache]) {
+  const inShadow = shadow === undefined ? undefined : shadowManifestPath(shadow);
+  const inCache = keptManifestPath(cacheDirectory, hex);
+  for (const path of [inShadow ?? inCache, inCache]) {
     const image = await readKept(path, digest, logger);
     if (image === undefined) continue;
-    if (path !== inShadow) await keep(inShadow, image);
+    if (inShadow !== undefined && path !== inShadow) await keepManifest(inShadow, image);
     return { image, isKept: true, wrong: [] };
   }
   const { content: image, wrong } = await fetchPublished({
@@ -62,9 +59,9 @@ export async function findImage(options: FindImageOptions): Promise<FoundImage> 
     maxBytes: MAX_MANIFEST_BYTES,
     open: (bytes) => openImage(bytes, { digest }),
   });
-  await keep(inShadow, image);
+  if (inShadow !== undefined) await keepManifest(inShadow, image);
   // The cache only saves time: a full disk there is no reason not to start.
-  await keep(inCache, image).catch((error: unknown) => logger.warn(messageOf(error)));
+  await keepManifest(inCache, image).catch((error: unknown) => logger.warn(messageOf(error)));
   return { image, isKept: false, wrong };
 }
 
@@ -76,16 +73,5 @@ async function readKept(path: string, digest: Buffer, logger: Logger): Promise<I
   } catch (error) {
     logger.warn(`a kept manifest is fetched again: ${messageOf(error)}`);
     return undefined;
-  }
-}
-
-async function keep(path: string, image: Image): Promise<void> {
-  try {
-    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-    await saveImage(path, { image, statCache: undefined });
-  } catch (error) {
-    throw new ProxyError('STATE_UNUSABLE', `cannot keep ${path}: ${messageOf(error)}`, {
-      cause: error,
-    });
   }
 }
