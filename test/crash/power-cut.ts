@@ -129,6 +129,8 @@ class Crash {
 
   contents(inode: Inode, changes: readonly ContentChange[]): Buffer {
     let bytes = inode.contents;
+    // Who wrote to a page after them finds them in it: when it is on the disk, so are they.
+    const refused = new Set<number>();
     const past = changes.filter(({ begin }) => begin < this.#at);
     for (const event of past.toSorted((a, b) => a.end - b.end || a.begin - b.begin)) {
       const synchronous = event.kind === 'write' && event.synchronous && event.end < this.#at;
@@ -136,7 +138,7 @@ class Crash {
       if (event.kind === 'truncate') {
         if (durable || this.survives()) bytes = withSize(bytes, event.size);
       } else {
-        bytes = this.#written(bytes, event, durable);
+        bytes = this.#written(bytes, event, durable, refused);
       }
     }
     return bytes;
@@ -146,11 +148,14 @@ class Crash {
     before: Buffer,
     { offset, data }: Extract<FileEvent, { kind: 'write' }>,
     durable: boolean,
+    refused: Set<number>,
   ): Buffer {
     let bytes: Buffer = Buffer.from(before);
     for (let done = 0; done < data.length;) {
       const length = Math.min(data.length - done, PAGE_BYTES - ((offset + done) % PAGE_BYTES));
-      if (durable || this.survives()) {
+      const page = Math.floor((offset + done) / PAGE_BYTES);
+      if (!durable && !(this.survives() && !refused.has(page))) refused.add(page);
+      else {
         bytes = withSize(bytes, Math.max(bytes.length, offset + done + length));
         data.copy(bytes, offset + done, done, done + length);
       }

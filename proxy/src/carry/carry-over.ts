@@ -17,7 +17,7 @@ import { ROOT_CREDENTIAL } from '../root-credential.ts';
 import { lockFile } from '../shadow/lock-file.ts';
 import { recordsPath } from '../shadow/make-shadow.ts';
 import type { ShadowOwner } from '../shadow/shadow.ts';
-import { RecordStore } from '../store/record-store.ts';
+import { RecordStore, settleJournal } from '../store/record-store.ts';
 import { syncDirectory } from '../store/sync-directory.ts';
 import { applyChanges, isIncidental } from './apply.ts';
 import { CarryError } from './carry-error.ts';
@@ -71,6 +71,7 @@ export async function carryOver(options: CarryOptions): Promise<CarryReport> {
   const unlock = lockFile(join(resolve(from), 'lock'));
   cleanup.add(async () => unlock());
   try {
+    await settleJournal(recordsPath(resolve(from)));
     await rm(aside, { recursive: true, force: true });
     await mkdir(aside, { recursive: true, mode: 0o700 });
     cleanup.add(() => rm(aside, { recursive: true, force: true }));

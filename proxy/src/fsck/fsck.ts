@@ -5,7 +5,7 @@ import { readShadow } from '../inspect/read-shadow.ts';
 import { lockFile } from '../shadow/lock-file.ts';
 import { recordsPath } from '../shadow/make-shadow.ts';
 import { ShadowError } from '../shadow/shadow-error.ts';
-import { RecordStore } from '../store/record-store.ts';
+import { RecordStore, settleJournal } from '../store/record-store.ts';
 import { syncDirectory } from '../store/sync-directory.ts';
 import { checkContents } from './check-contents.ts';
 import { checkDirectories } from './check-directories.ts';
@@ -36,6 +36,8 @@ export async function fsck(directory: string, options: FsckOptions = {}): Promis
     throw new ShadowError('SHADOW_UNUSABLE', `there is no shadow in ${path}`);
   const unlock = lockFile(join(path, 'lock'));
   try {
+    // A crash is no damage: what it left in the journal is as good as written.
+    await settleJournal(recordsPath(path));
     const mended: Problem[] = [];
     for (let round = 0; ; round += 1) {
       const findings = await find(path);

@@ -1,12 +1,15 @@
 import { existsSync } from 'node:fs';
-import { resolve } from 'node:path';
-import { FORMAT, FORMAT_KEY, OWNER_KEY, recordsPath } from '../shadow/make-shadow.ts';
-import { ShadowError } from '../shadow/shadow-error.ts';
-import type { ShadowOwner } from '../shadow/shadow.ts';
+import { join, resolve } from 'node:path';
 import { readImage } from '@rowfs/image';
 import { KnownPaths } from '../failover/known-paths.ts';
 import { shadowManifestPath } from '../published/find-image.ts';
+import { lockFile } from '../shadow/lock-file.ts';
+import { FORMAT, FORMAT_KEY, OWNER_KEY, recordsPath } from '../shadow/make-shadow.ts';
+import { ShadowError } from '../shadow/shadow-error.ts';
+import type { ShadowOwner } from '../shadow/shadow.ts';
+import { hasJournal } from '../store/journal.ts';
 import { openRecordReader, type RecordReader } from '../store/record-reader.ts';
+import { settleJournal } from '../store/record-store.ts';
 import type { LowerPaths } from './lower-paths.ts';
 import { ManifestPaths } from './manifest-paths.ts';
 import { scan, type Scan } from './scan.ts';
@@ -25,6 +28,7 @@ export async function readShadow<T>(
   const path = resolve(directory);
   if (!existsSync(recordsPath(path)))
     throw new ShadowError('SHADOW_UNUSABLE', `there is no shadow in ${path}`);
+  await settleUnlessInUse(path);
   const records = openRecordReader(recordsPath(path));
   try {
     const format = records.get(FORMAT_KEY)?.toString('latin1') ?? 'none';
@@ -49,4 +53,21 @@ async function lowerPaths(path: string, records: RecordReader): Promise<LowerPat
 /** What a shadow was made over. */
 export function ownerOf(records: RecordReader): ShadowOwner {
   return JSON.parse(records.get(OWNER_KEY)?.toString() ?? '{}') as ShadowOwner;
+}
+
+/** After a crash the journal may have contents that a power cut took from their files. */
+async function settleUnlessInUse(directory: string): Promise<void> {
+  if (!hasJournal(recordsPath(directory))) return;
+  let unlock: () => void;
+  try {
+    unlock = lockFile(join(directory, 'lock'));
+  } catch (error) {
+    if (error instanceof ShadowError && error.code === 'SHADOW_IN_USE') return;
+    throw error;
+  }
+  try {
+    await settleJournal(recordsPath(directory));
+  } finally {
+    unlock();
+  }
 }

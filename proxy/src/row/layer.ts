@@ -39,15 +39,17 @@ import { writeProcedures } from './write.ts';
  * Ordering rules, which make the shadow safe against kill -9 and power cuts:
  *
  * 1. Data before bit. A block's presence bit is in a transaction only after the block was fsynced in
- *    the sparse file; until then bit, size and times are in memory, and a crash shows the old block.
+ *    the sparse file, or with the block itself, when there are few; until then bit, size and times are in
+ *    memory, and a crash shows the old block.
  * 2. Bit before name, and all of a change at once. Every operation on names and attributes is one
  *    transaction, answered when it is durable. Contents of a removed node go only after that;
  *    what is left over when we are killed in between has no node and is removed at the next opening.
  * 3. A block is whole or not here. A partial write brings the block's other bytes from below first.
  * 4. Truncation is durable before the sparse file is cut, and the sparse file is never read beyond
  *    the file's size: what a crash leaves there is cut at the next opening, what the disk refused to
- *    cut before the next write, so growing shows zeros.
- * 5. FILE_SYNC and COMMIT answer after fsync of the data and then of the transaction; DATA_SYNC is
+ *    cut before the next write, so growing shows zeros. Nothing of a file is in the journal when it is cut,
+ *    and its own fsync comes before it grows again.
+ * 5. FILE_SYNC and COMMIT answer when data and transaction are on stable storage; DATA_SYNC is
  *    given FILE_SYNC. A write verifier lives as long as what it vouches for: there is another one
  *    after each start and after each fsync or transaction that failed. A transaction that failed
  *    is gone whole, and so is all that was staged on its grounds.

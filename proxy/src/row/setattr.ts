@@ -77,11 +77,13 @@ export async function setAttributes(
   if (file === undefined) return apply();
   return shadow.files.file(file.id).lock.run(async () => {
     const contents = shadow.files.file(file.id);
-    await shadow.files.flush(contents);
-    if (wanted.size !== undefined) {
+    if (wanted.size === undefined) await shadow.files.flush(contents);
+    else {
+      // What the journal has of it would come back after a crash, where it was cut off.
+      await shadow.files.flushToFile(contents);
       const size = await decide(overlay, ctx, (tree) => tree.attributes(tree.resolve(handle)).size);
       // Before it can show: what a crash or an earlier cut left beyond the end is gone from the disk.
-      if (wanted.size > size) await contents.sync(size);
+      if (wanted.size > size) await contents.sync(size, false);
     }
     const wcc = await apply();
     // Only now that no restart can bring the old size back.

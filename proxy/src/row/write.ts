@@ -20,7 +20,7 @@ import { BLOCK_BYTES, blockOf, chunkOf, setBit, unpackChunk } from '../shadow/pr
 import { type Node, presenceKey } from '../shadow/records.ts';
 import { Refusal } from './refusal.ts';
 import { withoutSetId } from './set-id.ts';
-import type { ShadowFile } from '../shadow/shadow-file.ts';
+import type { ShadowFile, Unstable } from '../shadow/shadow-file.ts';
 
 /** Sizes are doubles here, and exact up to this. */
 export const MAX_FILE_BYTES = Number.MAX_SAFE_INTEGER;
@@ -119,7 +119,8 @@ async function writeLocked(
     } finally {
       giveBack();
     }
-    noteWritten(overlay, file, before.node, before.attributes, offset, count);
+    const unstable = unstableAfter(overlay, file, before.node, before.attributes, offset, count);
+    shadow.files.noteUnstable(file, unstable, { offset: start, count: end - start });
     shadow.countRedirected(count);
   }
   const after = await attributesOfNode(overlay, ctx, id);
@@ -187,14 +188,14 @@ async function belowContents(
 }
 
 /** The data is written: from here on the bits, the size and the times say so, in memory only. */
-function noteWritten(
+function unstableAfter(
   { shadow }: Overlay,
   file: ShadowFile,
   node: Node,
   attributes: Fattr3,
   offset: number,
   count: number,
-): void {
+): Omit<Unstable, 'blocks'> {
   const chunks = new Map(file.unstable?.chunks);
   const lastLower = Math.min(blockOf(offset + count - 1), blockOf(node.lowerLimit - 1));
   for (let block = blockOf(offset); block <= lastLower; block += 1) {
@@ -209,7 +210,7 @@ function noteWritten(
   const now = shadow.clock.stamp(attributes.ctime);
   const size = Math.max(attributes.size, offset + count);
   const used = Math.min(attributes.used + count, Math.ceil(size / BLOCK_BYTES) * BLOCK_BYTES);
-  shadow.files.noteUnstable(file, { size, used, mtime: now, ctime: now, chunks });
+  return { size, used, mtime: now, ctime: now, chunks };
 }
 
 function lengthOf(parts: readonly Uint8Array[]): number {

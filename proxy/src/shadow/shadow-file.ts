@@ -16,6 +16,8 @@ import { Mutex } from './mutex.ts';
 
 /** What was written to a file and is not on stable storage yet; see the ordering rules. */
 export interface Unstable {
+  /** Blocks that were written; undefined when they are too many to go through the journal. */
+  readonly blocks: ReadonlySet<number> | undefined;
   readonly size: number;
   readonly used: number;
   readonly mtime: Nfstime3;
@@ -53,6 +55,8 @@ export class ShadowFile {
   #nameUnsynced = false;
   /** Nothing lies beyond the size. */
   #isCut = false;
+  /** Nor will after a power cut. */
+  #isCutSynced = false;
   #isReadOnly = false;
 
   /** @param onAllocated told the bytes of disk that it takes, whenever they may have changed. */
@@ -63,6 +67,11 @@ export class ShadowFile {
     this.#path = path;
   }
 
+  /** Whether zeros, and nothing older, would show after a power cut where the file grows now. */
+  get growsWithZeros(): boolean {
+    return this.#isCutSynced;
+  }
+
   get idle(): boolean {
     return this.users === 0 && this.unstable === undefined && !this.#nameUnsynced && this.lock.idle;
   }
@@ -71,7 +80,7 @@ export class ShadowFile {
    * `length` bytes from `offset`, within the size; what the sparse file does not have is zeros. It works
    * on a disk that has become read-only too.
    */
-  async read(offset: number, length: number): Promise<Uint8Array> {
+  async read(offset: number, length: number): Promise<Buffer> {
     const bytes = Buffer.allocUnsafe(length);
     let done = 0;
     const descriptor = this.#openToRead();
@@ -123,20 +132,30 @@ export class ShadowFile {
     }
   }
 
-  /** Everything written, and the file's own name, to stable storage. */
-  async sync(size: number): Promise<void> {
+  /**
+   * Everything written, and the file's own name, to stable storage.
+   *
+   * @param isJournaled whether something of it is in the journal, and its name perhaps nowhere else.
+   */
+  async sync(size: number, isJournaled: boolean): Promise<void> {
     const descriptor = this.#open(size, false);
     if (descriptor === undefined) return;
     this.users += 1;
     try {
       await fdatasyncOf(descriptor);
+      this.#isCutSynced = true;
       this.#allocated(descriptor);
-      if (!this.#nameUnsynced) return;
+      if (!this.#nameUnsynced && !isJournaled) return;
       await syncDirectory(this.#directory);
       this.#nameUnsynced = false;
     } finally {
       this.users -= 1;
     }
+  }
+
+  /** All of it is in the journal, which makes it anew after a power cut. */
+  journaled(): void {
+    this.#nameUnsynced = false;
   }
 
   /** Drops what lies beyond `size`; what the disk refuses now is done before the file is used again. */
@@ -158,7 +177,7 @@ export class ShadowFile {
   close(): void {
     if (this.#descriptor !== undefined) closeSync(this.#descriptor);
     this.#descriptor = undefined;
-    this.#isCut = false;
+    this.#isCut = this.#isCutSynced = false;
     this.#isReadOnly = false;
   }
 
@@ -189,8 +208,13 @@ export class ShadowFile {
       const flags = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL;
       this.#descriptor = openSync(this.#path, flags, 0o600);
       this.#nameUnsynced = true;
+      this.#isCutSynced = true;
+      this.#onAllocated(0);
     } else if (!this.#isCut) {
-      if (fstatSync(this.#descriptor).size > size) ftruncateSync(this.#descriptor, size);
+      if (fstatSync(this.#descriptor).size > size) {
+        this.#isCutSynced = false;
+        ftruncateSync(this.#descriptor, size);
+      }
       this.#allocated(this.#descriptor);
     }
     this.#isCut = true;

@@ -1,9 +1,11 @@
 import { mkdirSync, readdirSync } from 'node:fs';
 import { stat, truncate, unlink } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
+import { fileWriteKey } from '../store/file-writes.ts';
+import type { Writes } from '../store/journal.ts';
 import type { RecordStore } from '../store/record-store.ts';
 import { laterOf } from './clock.ts';
-import { packChunk } from './presence.ts';
+import { BLOCK_BYTES, blockOf, packChunk } from './presence.ts';
 import { decodeNode, encodeNode, type Node, nodeKey, presenceKey } from './records.ts';
 import { allocatedBytes, ShadowFile, type Unstable } from './shadow-file.ts';
 import type { Space } from './space.ts';
@@ -12,6 +14,11 @@ import type { Space } from './space.ts';
 const MAX_OPEN = 512;
 const MAX_UNSTABLE = 256;
 const SHARDS = 64;
+/**
+ * So many blocks of one file go to stable storage through the journal, and not by an fsync of their own.
+ * Whole ones: made again after a crash, they must not fall into what was written over them since.
+ */
+const MAX_JOURNALED_BLOCKS = 4;
 
 /** The contents written here, one sparse file for each node that has any, under `data/`. */
 export class ShadowFiles {
@@ -46,8 +53,12 @@ export class ShadowFiles {
   }
 
   /** Notes what was written to the file; its data is with the operating system already. */
-  noteUnstable(file: ShadowFile, unstable: Unstable): void {
-    file.unstable = unstable;
+  noteUnstable(
+    file: ShadowFile,
+    unstable: Omit<Unstable, 'blocks'>,
+    written: { readonly offset: number; readonly count: number },
+  ): void {
+    file.unstable = { ...unstable, blocks: withBlocks(file.unstable, written) };
     this.#unstable.add(file);
   }
 
@@ -61,8 +72,9 @@ export class ShadowFiles {
   }
 
   /**
-   * Brings a file's unstable writes to stable storage: first its data, then in one transaction the
-   * presence bits with size and times. The caller holds the file's lock.
+   * Brings a file's unstable writes to stable storage: its data, and in one transaction the presence bits
+   * with size and times. Little data goes with that transaction; much of it goes before it, by an fsync
+   * of the file. The caller holds the file's lock.
    *
    * @throws the error of fsync or of the transaction; the unstable writes are lost then, as they
    * are in a crash, for nobody can tell what of them reached the disk.
@@ -70,31 +82,41 @@ export class ShadowFiles {
   async flush(file: ShadowFile): Promise<void> {
     const { unstable } = file;
     if (unstable === undefined) return;
+    const grows = unstable.size > (this.#recordedSize(file) ?? Infinity);
+    if (unstable.blocks === undefined || (grows && !file.growsWithZeros))
+      return this.flushToFile(file);
+    const path = this.#journalPath(file);
+    const contents = new Map<string, Buffer>();
+    for (const block of unstable.blocks) {
+      const offset = block * BLOCK_BYTES;
+      const length = Math.min(BLOCK_BYTES, unstable.size - offset);
+      contents.set(fileWriteKey(path, offset), await file.read(offset, length));
+    }
+    const writes = this.#stabilized(file, unstable);
+    if (writes.size > 0) {
+      for (const [key, bytes] of contents) writes.set(key, bytes);
+      file.journaled();
+    }
+    await this.#commit(file, writes);
+  }
+
+  /** As {@link flush}, and nothing of the file is in the journal any more: it may be cut. */
+  async flushToFile(file: ShadowFile): Promise<void> {
+    const { unstable } = file;
+    const journaled = this.#store.fileWrites(this.#journalPath(file));
+    const size = unstable?.size ?? this.#recordedSize(file);
+    if (size === undefined || (unstable === undefined && journaled.length === 0)) return;
     try {
-      await file.sync(unstable.size);
+      await file.sync(size, journaled.length > 0);
     } catch (error) {
       this.#lose(file);
       this.#onLoss(error);
       throw error;
     }
-    const record = this.#store.get(nodeKey(file.id));
-    // Removed meanwhile: nothing is left to be kept.
-    if (record !== undefined) {
-      const node = this.effective(decodeNode(file.id, record));
-      const used = node.lowerLimit === 0 ? file.bytesUsed(node.size) : node.used;
-      const writes = new Map([[nodeKey(file.id), encodeNode({ ...node, used })]]);
-      for (const [index, chunk] of unstable.chunks) {
-        writes.set(presenceKey(file.id, index), packChunk(chunk));
-      }
-      this.#store.stage(writes);
-    }
-    this.#settle(file);
-    try {
-      await this.#store.durable();
-    } catch (error) {
-      this.#cutToRecord(file);
-      throw error;
-    }
+    const none = new Map<string, Buffer | undefined>();
+    const writes = unstable === undefined ? none : this.#stabilized(file, unstable);
+    for (const key of journaled) writes.set(key, undefined);
+    await this.#commit(file, writes);
   }
 
   /** Flushes the file that was written longest ago, when memory for unstable writes runs out. */
@@ -114,7 +136,7 @@ export class ShadowFiles {
     const file = this.file(id);
     await file.lock.run(async () => {
       this.#settle(file);
-      await unlink(this.#path(id)).catch(ignoreMissing);
+      if (this.#space.hasContents(id)) await unlink(this.#path(id)).catch(ignoreMissing);
       this.#space.forget(id);
       // A READ that was on its way may still use the descriptor; its node is gone, so is its turn.
       if (file.users > 0) return;
@@ -163,6 +185,34 @@ export class ShadowFiles {
     this.#files.clear();
   }
 
+  /** The records that say what was written to the file; none of a file that was removed meanwhile. */
+  #stabilized(file: ShadowFile, { chunks }: Unstable): Map<string, Buffer | undefined> {
+    const record = this.#store.get(nodeKey(file.id));
+    if (record === undefined) return new Map();
+    const node = this.effective(decodeNode(file.id, record));
+    const used = node.lowerLimit === 0 ? file.bytesUsed(node.size) : node.used;
+    const writes = new Map<string, Buffer | undefined>();
+    writes.set(nodeKey(file.id), encodeNode({ ...node, used }));
+    for (const [index, chunk] of chunks) writes.set(presenceKey(file.id, index), packChunk(chunk));
+    return writes;
+  }
+
+  async #commit(file: ShadowFile, writes: Writes): Promise<void> {
+    if (writes.size > 0) this.#store.stage(writes);
+    this.#settle(file);
+    try {
+      await this.#store.durable();
+    } catch (error) {
+      this.#cutToRecord(file);
+      throw error;
+    }
+  }
+
+  /** Of the file, among what journaled writes are relative to. */
+  #journalPath(file: ShadowFile): string {
+    return contentsPath(basename(this.#root), file.id);
+  }
+
   #settle(file: ShadowFile): void {
     file.unstable = undefined;
     this.#unstable.delete(file);
@@ -176,8 +226,13 @@ export class ShadowFiles {
 
   /** What was written beyond the size that is on record must not show when the file grows again. */
   #cutToRecord(file: ShadowFile): void {
+    const size = this.#recordedSize(file);
+    if (size !== undefined) file.cut(size);
+  }
+
+  #recordedSize(file: ShadowFile): number | undefined {
     const record = this.#store.get(nodeKey(file.id));
-    if (record !== undefined) file.cut(decodeNode(file.id, record).size);
+    return record === undefined ? undefined : decodeNode(file.id, record).size;
   }
 
   #closeSome(): void {
@@ -197,6 +252,19 @@ export class ShadowFiles {
   #path(id: number): string {
     return contentsPath(this.#root, id);
   }
+}
+
+/** The blocks that are unstable by now, as long as they are few. */
+function withBlocks(
+  unstable: Unstable | undefined,
+  { offset, count }: { readonly offset: number; readonly count: number },
+): ReadonlySet<number> | undefined {
+  const blocks = unstable === undefined ? new Set<number>() : unstable.blocks;
+  const [first, last] = [blockOf(offset), blockOf(offset + count - 1)];
+  if (blocks === undefined || last - first >= MAX_JOURNALED_BLOCKS) return undefined;
+  const all = new Set(blocks);
+  for (let block = first; block <= last; block += 1) all.add(block);
+  return all.size > MAX_JOURNALED_BLOCKS ? undefined : all;
 }
 
 /** Where the contents of a node are, below `root`. */

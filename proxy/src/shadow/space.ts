@@ -85,6 +85,11 @@ export class Space {
     return this.#contents.get(id) ?? 0;
   }
 
+  /** Whether the node has a file, be it an empty one. */
+  hasContents(id: number): boolean {
+    return this.#contents.has(id);
+  }
+
   get contentBytes(): number {
     return this.#contentBytes;
   }

@@ -4,6 +4,7 @@ import {
   mkdtempSync,
   readdirSync,
   rmSync,
+  statSync,
   truncateSync,
   writeFileSync,
 } from 'node:fs';
@@ -58,6 +59,27 @@ test('what the records have is forgotten, even when its file came back', (t) => 
   journal.close();
   assert.equal(readdirSync(directory).length, 1);
   assert.deepEqual(found(directory), ['b']);
+});
+
+test('a file is used again, and nothing that it held before is found in it', (t) => {
+  const directory = emptyDirectory(t);
+  const journal = new Journal(directory, 0);
+  journal.append(writes('a', 'b', 'c', 'd'));
+  const second = journal.next();
+  journal.append(writes('e'));
+  journal.forget(second);
+  const third = journal.next();
+  journal.forget(third);
+  const [name = ''] = readdirSync(directory);
+  const { ino, size } = statSync(join(directory, name));
+  // As long as the frame that was there: what follows it would be found, were it not of another generation.
+  journal.append(writes('A', 'B', 'C', 'D'));
+  const [used = ''] = readdirSync(directory).filter((each) => each !== name);
+  assert.deepEqual({ ino, size }, { ino: statSync(join(directory, used)).ino, size });
+  assert.deepEqual(found(directory, third), ['A', 'B', 'C', 'D']);
+  journal.close();
+  assert.deepEqual(found(directory, third), ['A', 'B', 'C', 'D']);
+  assert.deepEqual(readdirSync(directory), [used]);
 });
 
 test('of a file that a power cut tore whole transactions count, up to the first that is not', (t) => {

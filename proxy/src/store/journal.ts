@@ -1,5 +1,16 @@
-import { closeSync, fdatasync, fdatasyncSync, openSync, readdirSync, readFileSync } from 'node:fs';
-import { unlinkSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  fdatasync,
+  fdatasyncSync,
+  fstatSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  unlinkSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { crc32 } from 'node:zlib';
@@ -17,12 +28,18 @@ export type Writes = ReadonlyMap<string, Buffer | undefined>;
  *     crc32 of the rest:4  length of the writes:4
  *     and for each write:  length of the key:2  length of the value:4  key  value
  *
- * A value's length of 0xffffffff means that the key is removed.
+ * A value's length of 0xffffffff means that the key is removed. The crc begins with the generation, for
+ * behind the last frame there are zeros, or what the file held when it was of an older one.
  */
 /** Where the records note from which generation on files count. */
 export const GENERATION_KEY = 'mjournal';
 
 const FILE = /^journal-(?<generation>\d+)$/;
+/** A file that is not needed any more, kept to be the next one. */
+const SPARE = 'journal-spare';
+/** How much of a file is made at a time, as zeros: what is made already needs only its data synced. */
+const LEAST_AHEAD = 64 * 1024;
+const MOST_AHEAD = 1024 * 1024;
 const CRC_BYTES = 4;
 const FRAME_BYTES = 8;
 const WRITE_BYTES = 6;
@@ -41,32 +58,36 @@ export class Journal {
   readonly #directory: string;
   #generation: number;
   #descriptor: number | undefined;
-  /** Of the file that is being written, and how many of them are on stable storage. */
+  /** Of frames in the file that is being written, and how many of them are on stable storage. */
   #bytes = 0;
   #syncedBytes = 0;
+  /** Of the file, what is made ahead included. */
+  #madeBytes = 0;
+  #hasSpare: boolean;
   #isNameUnsynced = false;
 
   /** @param generation that the records have noted. */
   constructor(directory: string, generation: number) {
     this.#directory = directory;
     this.#generation = Math.max(generation, ...filesIn(directory)) + 1;
+    this.#hasSpare = existsSync(this.#sparePath);
   }
 
-  /** Bytes of the file that is being written. */
+  /** Bytes of what was appended to the file that is being written. */
   get bytes(): number {
     return this.#bytes;
   }
 
   /** @throws what the disk says; then {@link next} must be called before anything is appended. */
   append(writes: Writes): void {
-    const frame = encode(writes);
-    if (this.#descriptor === undefined) {
-      this.#descriptor = openSync(pathOf(this.#directory, this.#generation), 'ax', 0o600);
-      this.#isNameUnsynced = true;
-    }
-    if (writeSync(this.#descriptor, frame) < frame.length)
+    if (writes.size === 0) return;
+    const frame = encode(writes, this.#generation);
+    const descriptor = (this.#descriptor ??= this.#open());
+    this.#makeAhead(descriptor, this.#bytes + frame.length);
+    if (writeSync(descriptor, frame, 0, frame.length, this.#bytes) < frame.length)
       throw Object.assign(new Error('the disk took a part'), { code: 'ENOSPC' });
     this.#bytes += frame.length;
+    this.#madeBytes = Math.max(this.#madeBytes, this.#bytes);
   }
 
   /**
@@ -85,7 +106,7 @@ export class Journal {
 
   /** Begins a new file. @returns its generation: what was appended before is in older ones. */
   next(): number {
-    this.close();
+    this.#closeFile();
     this.#generation += 1;
     return this.#generation;
   }
@@ -93,17 +114,59 @@ export class Journal {
   /** The records have what is in files before `generation`. */
   forget(generation: number): void {
     try {
-      for (const each of filesIn(this.#directory))
-        if (each < generation) unlinkSync(pathOf(this.#directory, each));
+      for (const each of filesIn(this.#directory)) {
+        if (each >= generation) continue;
+        const path = pathOf(this.#directory, each);
+        if (this.#hasSpare) unlinkSync(path);
+        else renameSync(path, this.#sparePath);
+        this.#hasSpare = true;
+      }
     } catch {
       // It counts no more, and goes with the next ones.
     }
   }
 
   close(): void {
+    this.#closeFile();
+    try {
+      unlinkSync(this.#sparePath);
+    } catch {
+      // There is none, or it will be of use the next time.
+    }
+  }
+
+  get #sparePath(): string {
+    return join(this.#directory, SPARE);
+  }
+
+  #open(): number {
+    const path = pathOf(this.#directory, this.#generation);
+    this.#isNameUnsynced = true;
+    this.#hasSpare = false;
+    try {
+      renameSync(this.#sparePath, path);
+    } catch {
+      return openSync(path, 'wx', 0o600);
+    }
+    const descriptor = openSync(path, 'r+');
+    this.#madeBytes = fstatSync(descriptor).size;
+    return descriptor;
+  }
+
+  #makeAhead(descriptor: number, bytes: number): void {
+    if (bytes <= this.#madeBytes) return;
+    const ahead = Math.min(Math.max(this.#madeBytes, LEAST_AHEAD), MOST_AHEAD);
+    try {
+      this.#madeBytes += writeSync(descriptor, Buffer.alloc(ahead), 0, ahead, this.#madeBytes);
+    } catch {
+      // There may be room for what is to be appended nevertheless.
+    }
+  }
+
+  #closeFile(): void {
     if (this.#descriptor !== undefined) closeSync(this.#descriptor);
     this.#descriptor = undefined;
-    this.#bytes = this.#syncedBytes = 0;
+    this.#bytes = this.#syncedBytes = this.#madeBytes = 0;
   }
 }
 
@@ -115,10 +178,15 @@ export function readJournal(
   const writes = new Map<string, Buffer | undefined>();
   for (const each of filesIn(directory)) {
     if (each < generation) continue;
-    for (const [key, value] of writesIn(readFileSync(pathOf(directory, each))))
+    for (const [key, value] of writesIn(readFileSync(pathOf(directory, each)), each))
       writes.set(key, value);
   }
   return writes;
+}
+
+/** Whether whoever wrote the records last has not closed them, or not yet. */
+export function hasJournal(directory: string): boolean {
+  return filesIn(directory).length > 0;
 }
 
 /** What a killed process had appended and not synced is on stable storage when this returns. */
@@ -145,7 +213,7 @@ function pathOf(directory: string, generation: number): string {
   return join(directory, `journal-${generation}`);
 }
 
-function encode(writes: Writes): Buffer {
+function encode(writes: Writes, generation: number): Buffer {
   let length = FRAME_BYTES;
   for (const [key, value] of writes) {
     if (key.length > MAX_KEY_BYTES) throw new RangeError(`a key of ${key.length} bytes`);
@@ -161,15 +229,21 @@ function encode(writes: Writes): Buffer {
     if (value !== undefined) frame.set(value, at);
     at += value?.length ?? 0;
   }
-  frame.writeUInt32BE(crc32(frame.subarray(CRC_BYTES)), 0);
+  frame.writeUInt32BE(crcOf(frame.subarray(CRC_BYTES), generation), 0);
   return frame;
 }
 
-function* writesIn(bytes: Buffer): Generator<[string, Buffer | undefined]> {
+/** Of the same bytes in files of two generations it is never the same. */
+function crcOf(bytes: Buffer, generation: number): number {
+  return crc32(bytes, generation >>> 0);
+}
+
+function* writesIn(bytes: Buffer, generation: number): Generator<[string, Buffer | undefined]> {
   for (let at = 0; at + FRAME_BYTES <= bytes.length;) {
     const end = at + FRAME_BYTES + bytes.readUInt32BE(at + CRC_BYTES);
-    if (end > bytes.length) return;
-    if (crc32(bytes.subarray(at + CRC_BYTES, end)) !== bytes.readUInt32BE(at)) return;
+    // No frame is empty: zeros are what was made ahead.
+    if (end === at + FRAME_BYTES || end > bytes.length) return;
+    if (crcOf(bytes.subarray(at + CRC_BYTES, end), generation) !== bytes.readUInt32BE(at)) return;
     for (at += FRAME_BYTES; at < end;) {
       const keyEnd = at + WRITE_BYTES + bytes.readUInt16BE(at);
       const length = bytes.readUInt32BE(at + 2);

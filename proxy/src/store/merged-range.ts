@@ -1,10 +1,12 @@
+import { isFileWrite } from './file-writes.ts';
+
 /** A record and its key, as lmdb gives them. */
 export interface Entry {
   readonly key: Buffer;
   readonly value: Buffer;
 }
 
-/** What was written to keys from `from` on that begin with `prefix`, in the order of the keys. */
+/** What was written to records with keys from `from` on that begin with `prefix`, in order. */
 export function journaledFrom(
   journaled: ReadonlyMap<string, Buffer | undefined>,
   from: string,
@@ -12,7 +14,8 @@ export function journaledFrom(
 ): [Buffer, Buffer | undefined][] {
   const found: [Buffer, Buffer | undefined][] = [];
   for (const [key, value] of journaled)
-    if (key.startsWith(prefix) && key >= from) found.push([Buffer.from(key, 'latin1'), value]);
+    if (key.startsWith(prefix) && key >= from && !isFileWrite(key))
+      found.push([Buffer.from(key, 'latin1'), value]);
   return found.sort(([a], [b]) => a.compare(b));
 }
 

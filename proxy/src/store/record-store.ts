@@ -1,7 +1,16 @@
 import { statfs } from 'node:fs/promises';
 import { constants } from 'node:os';
+import { dirname } from 'node:path';
 import { open, type RootDatabase } from 'lmdb';
-import { GENERATION_KEY, Journal, readJournal, syncJournal, type Writes } from './journal.ts';
+import { fileWritePrefix, isFileWrite, redoFileWrites, syncFileWrites } from './file-writes.ts';
+import {
+  GENERATION_KEY,
+  hasJournal,
+  Journal,
+  readJournal,
+  syncJournal,
+  type Writes,
+} from './journal.ts';
 import { journaledFrom, merged } from './merged-range.ts';
 
 /** With less than this free, a failed commit is taken for a full disk. */
@@ -74,6 +83,8 @@ const MAX_JOURNAL_BYTES = 4 * 1024 * 1024;
  * - Facts (`keep`) are true whatever fails, and cost no fsync. Once `kept` resolves they survive the
  *   process; a power cut may take those that no change was staged after.
  * - A checkpoint is one transaction of lmdb with all that is journaled, and begins a new journal.
+ * - Writes to files beside the records (file-writes.ts) may be staged too, after they were made. They are in the
+ *   journal alone, which has them until their files are on stable storage, and are made again at the opening.
  */
 export class RecordStore {
   readonly #path: string;
@@ -92,6 +103,8 @@ export class RecordStore {
   #isCheckpointDue = false;
   /** Something failed: what the journal has behind it cannot be read, or lmdb takes nothing. */
   #isJournalBroken = false;
+  /** The last sync of a file of journaled writes has failed. */
+  #hasUnsynced = false;
   /** Some facts are in memory alone. */
   #isUnlogged = false;
 
@@ -103,6 +116,7 @@ export class RecordStore {
     // What is read is shown, and what was shown must not be gone after a power cut.
     syncJournal(path, generation);
     this.#journaled = readJournal(path, generation);
+    redoFileWrites(dirname(path), this.#journaled);
     this.#journal = new Journal(path, generation);
     if (this.#journaled.size > 0) this.#checkpointLater();
   }
@@ -178,12 +192,24 @@ export class RecordStore {
     return [...keys];
   }
 
-  /** Bytes of the pages that hold records, and of the journal; what else lmdb has is free for new ones. */
+  /** Keys of the writes to the file that are journaled, or about to be. */
+  fileWrites(path: string): string[] {
+    const prefix = fileWritePrefix(path);
+    const keys = new Set<string>();
+    for (const writes of [this.#journaled, this.#current?.changes, this.#next?.changes])
+      for (const [key, value] of writes ?? []) {
+        if (!key.startsWith(prefix)) continue;
+        if (value === undefined) keys.delete(key);
+        else keys.add(key);
+      }
+    return [...keys];
+  }
+
+  /** Bytes of the pages that hold records; what else lmdb has, and the journal, is room for new ones. */
   bytesUsed(): number {
     const stats = this.#read((db) => db.getStats() as PageStatistics);
     const { treeBranchPageCount, treeLeafPageCount, overflowPages, pageSize } = stats;
-    const pages = treeBranchPageCount + treeLeafPageCount + overflowPages;
-    return pages * pageSize + this.#journal.bytes;
+    return (treeBranchPageCount + treeLeafPageCount + overflowPages) * pageSize;
   }
 
   async close(): Promise<void> {
@@ -259,15 +285,22 @@ export class RecordStore {
   /** Brings all that is journaled, and `changes` with it, to lmdb, and begins a new journal. */
   async #checkpoint(changes: Writes): Promise<void> {
     const facts = [...this.#facts];
-    const writes = [...this.#journaled, ...facts, ...changes];
+    const records = [...this.#journaled, ...facts, ...changes].filter(([key]) => !isFileWrite(key));
+    const fileWrites = new Map(
+      [...this.#journaled, ...changes].filter(([key]) => isFileWrite(key)),
+    );
     const generation = this.#journal.next();
     this.#isJournalBroken = this.#isUnlogged = this.#isCheckpointDue = false;
+    let unsynced: Map<string, Buffer>;
     try {
+      unsynced = await this.#syncFiles(fileWrites);
+      this.#journal.append(unsynced);
+      await this.#journal.sync();
       this.#db ??= openDatabase(this.#path);
       const db = this.#db;
       // Not transaction(): after one commit that failed, its promises are never settled again.
       await db.batch(() => {
-        for (const [key, value] of writes) {
+        for (const [key, value] of records) {
           const binaryKey = Buffer.from(key, 'latin1');
           // Their promises are the batch's own.
           if (value === undefined) void db.remove(binaryKey);
@@ -283,9 +316,25 @@ export class RecordStore {
       this.#isJournalBroken = this.#isUnlogged = true;
       throw reason;
     }
-    this.#journaled = new Map();
+    this.#journaled = unsynced;
     for (const [key, value] of facts) if (this.#facts.get(key) === value) this.#facts.delete(key);
     this.#journal.forget(generation);
+  }
+
+  /**
+   * Brings the files of journaled writes to stable storage.
+   *
+   * @returns the writes to files with which that failed: the journal has to keep them.
+   */
+  async #syncFiles(writes: Writes): Promise<Map<string, Buffer>> {
+    const base = dirname(this.#path);
+    const { failed, reason } = await syncFileWrites(base, writes);
+    // After an fsync that failed nobody knows what the file has, and the next one may not tell: what is
+    // journaled is written again, over what was not, which is lost.
+    if (failed.size > 0 && !this.#hasUnsynced) this.#onLoss(reason);
+    this.#hasUnsynced = failed.size > 0;
+    redoFileWrites(base, failed);
+    return failed;
   }
 
   /** A database that could not write its meta page can only be closed. */
@@ -336,6 +385,16 @@ export class RecordStore {
     const message = `cannot write to ${this.#path}`;
     return new RecordStoreError(isErrno(cause, 'EROFS') ? 'EROFS' : code, message, { cause });
   }
+}
+
+/**
+ * Brings what a crash left in the journal to where it belongs, so that who only reads finds it there.
+ * Nobody may use the records meanwhile.
+ *
+ * @throws RecordStoreError, and what the disk says
+ */
+export async function settleJournal(path: string): Promise<void> {
+  if (hasJournal(path)) await new RecordStore(path, () => undefined).close();
 }
 
 function generationOf(db: RootDatabase<Buffer, Buffer>): number {
