@@ -157,8 +157,12 @@ function changed(tree: Decision, node: Node, wanted: Sattr3): Node {
   };
 }
 
-/** The new mode; where none is asked for, a new owner and a writer take the set-ID bits off. */
+/**
+ * The new mode; where none is asked for, a new owner and a writer take the set-ID bits off. That of a
+ * symbolic link nobody looks at, and it stays what it is, as on Linux.
+ */
 function modeOf({ credential }: Decision, node: Node, wanted: Sattr3): number {
+  if (node.type === Ftype3.LNK) return node.mode;
   if (wanted.mode !== undefined) {
     const mode = wanted.mode & PERMISSION_BITS;
     const mayHaveSetGid =

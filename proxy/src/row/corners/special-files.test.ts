@@ -53,3 +53,15 @@ test('sockets, fifos, devices: everybody makes fifos and sockets, only root devi
     }
   }
 });
+
+test('symbolic links: a mode that is set is not theirs, as on Linux', async (t) => {
+  const corner = await Corner.open(t);
+  const { service, root: dir, ctx } = corner.client;
+  const symlink = { symlinkAttributes: sattr({}), symlinkData: 'to' };
+  const made = ok(await service.symlink({ where: { dir, name: 'link' }, ...symlink }, ctx)).obj;
+  assert.ok(made !== undefined);
+  const newAttributes = sattr({ mode: 0o100, uid: 7 });
+  ok(await service.setattr({ object: made, newAttributes, guard: undefined }, ctx));
+  const { mode, uid } = await corner.client.attributes(made);
+  assert.deepEqual([mode, uid], [0o777, 7]);
+});
