@@ -9,52 +9,40 @@ export function isMoreUrgent(a: Urgency, b: Urgency): boolean {
   return URGENCIES.indexOf(a) < URGENCIES.indexOf(b);
 }
 
-/** By number, in the order they were put. */
-type Line = Map<number, WantedBlock>;
-
 /**
  * The blocks that no server was asked for yet, or has to be asked for again: by urgency, and in the
  * order in which they were wanted. What is tried again goes before the others of its urgency.
  */
 export class BlockQueue {
-  readonly #lines = new Map(URGENCIES.map((urgency) => [urgency, newLines()]));
-  #bytes = 0;
+  readonly #lines: Readonly<Record<Urgency, Line>> = {
+    demand: new Line(),
+    'read-ahead': new Line(),
+    prefetch: new Line(),
+  };
 
-  /** Of all blocks in it. */
-  get bytes(): number {
-    return this.#bytes;
-  }
-
-  get isEmpty(): boolean {
-    return this.#bytes === 0;
+  /** Of the blocks that go before the last of this urgency. */
+  bytesUpTo(urgency: Urgency): number {
+    let bytes = 0;
+    for (const each of URGENCIES)
+      if (!isMoreUrgent(urgency, each)) bytes += this.#lines[each].bytes;
+    return bytes;
   }
 
   put(wanted: WantedBlock, { again }: { readonly again: boolean }): void {
-    this.remove(wanted);
-    const { first, then } = this.#linesOf(wanted.urgency);
-    (again ? first : then).set(wanted.number, wanted);
-    this.#bytes += wanted.block.length;
+    this.#lines[wanted.urgency].put(wanted, again);
   }
 
-  remove({ number, urgency, block }: WantedBlock): void {
-    const { first, then } = this.#linesOf(urgency);
-    if (first.delete(number) || then.delete(number)) this.#bytes -= block.length;
+  remove(wanted: WantedBlock): void {
+    this.#lines[wanted.urgency].remove(wanted);
   }
 
-  has({ number, urgency }: WantedBlock): boolean {
-    const { first, then } = this.#linesOf(urgency);
-    return first.has(number) || then.has(number);
+  has({ urgency, number }: WantedBlock): boolean {
+    return this.#lines[urgency].get(number) !== undefined;
   }
 
   /** All of one urgency, in their order; what is taken out meanwhile is not seen. */
-  *of(urgency: Urgency): Generator<WantedBlock> {
-    const { first, then } = this.#linesOf(urgency);
-    yield* first.values();
-    yield* then.values();
-  }
-
-  *all(): Generator<WantedBlock> {
-    for (const urgency of URGENCIES) yield* this.of(urgency);
+  of(urgency: Urgency): Iterable<WantedBlock> {
+    return this.#lines[urgency].blocks();
   }
 
   /**
@@ -68,10 +56,10 @@ export class BlockQueue {
   ): readonly WantedBlock[] {
     const run: WantedBlock[] = [];
     if (wanted.isAlone) return run;
-    const { first, then } = this.#linesOf(wanted.urgency);
+    const line = this.#lines[wanted.urgency];
     let bytes = wanted.block.length;
     for (let last = wanted; ;) {
-      const next = first.get(last.number + 1) ?? then.get(last.number + 1);
+      const next = line.get(last.number + 1);
       if (next === undefined || next.isAlone || !isNext(last.block, next.block)) return run;
       bytes += next.block.length;
       if (bytes > maxBytes || !mayRead(next)) return run;
@@ -79,14 +67,36 @@ export class BlockQueue {
       last = next;
     }
   }
-
-  #linesOf(urgency: Urgency): { readonly first: Line; readonly then: Line } {
-    return this.#lines.get(urgency) ?? newLines();
-  }
 }
 
-function newLines(): { readonly first: Line; readonly then: Line } {
-  return { first: new Map(), then: new Map() };
+/** The blocks of one urgency. */
+class Line {
+  readonly #again = new Map<number, WantedBlock>();
+  readonly #fresh = new Map<number, WantedBlock>();
+  #bytes = 0;
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  get(number: number): WantedBlock | undefined {
+    return this.#again.get(number) ?? this.#fresh.get(number);
+  }
+
+  put(wanted: WantedBlock, again: boolean): void {
+    this.remove(wanted);
+    (again ? this.#again : this.#fresh).set(wanted.number, wanted);
+    this.#bytes += wanted.block.length;
+  }
+
+  remove({ number, block }: WantedBlock): void {
+    if (this.#again.delete(number) || this.#fresh.delete(number)) this.#bytes -= block.length;
+  }
+
+  *blocks(): Generator<WantedBlock> {
+    yield* this.#again.values();
+    yield* this.#fresh.values();
+  }
 }
 
 function isNext(block: ImageBlock, next: ImageBlock): boolean {

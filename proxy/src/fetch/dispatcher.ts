@@ -1,17 +1,17 @@
-import { type Image, verifyBlock } from '@rowfs/image';
+import type { Image } from '@rowfs/image';
 import type { Nfs3Context } from '@rowfs/nfs3';
 import type { Logger } from 'pino';
 import type { Urgency } from '../block-reader/block-fetcher.ts';
 import { FailoverError } from '../failover/failover-error.ts';
 import { type Replica, unreachable } from '../failover/replica.ts';
 import type { ReplicaSet } from '../failover/replica-set.ts';
-import { printableName } from '../inspect/printable-name.ts';
 import { ROOT_CREDENTIAL } from '../root-credential.ts';
 import { BlockQueue, isMoreUrgent, URGENCIES } from './block-queue.ts';
 import type { BlockRead } from './block-read.ts';
 import type { FileWalk } from './file-walk.ts';
 import { FetchError } from './fetch-error.ts';
-import type { ReadBytes, ServedImage } from './served-image.ts';
+import { Judge, pathOf } from './judge.ts';
+import type { ServedImage } from './served-image.ts';
 import { ServerFault } from './server-fault.ts';
 import { Source } from './source.ts';
 import type { Standings } from './standings.ts';
@@ -53,6 +53,7 @@ export class Dispatcher {
   readonly #wanted = new Map<number, WantedBlock>();
   readonly #queue = new BlockQueue();
   readonly #sources = new Map<ServedImage, Source>();
+  readonly #judge: Judge;
   readonly #closing = new AbortController();
   readonly #ctx: Nfs3Context;
   /** There may be files to look up. */
@@ -65,6 +66,7 @@ export class Dispatcher {
 
   constructor(options: DispatcherOptions) {
     this.#options = options;
+    this.#judge = new Judge(options);
     const peer = { address: 'fetch', port: 0 };
     this.#ctx = { credential: ROOT_CREDENTIAL, signal: this.#closing.signal, peer };
   }
@@ -155,8 +157,9 @@ export class Dispatcher {
     let taker: Source | undefined;
     let soonest = Infinity;
     for (const source of quick.length > 0 ? quick : candidates) {
-      // Who has no room would first do all that is queued, and the block may be the last of it.
-      const eta = source.etaMs(wanted, source.hasRoom(wanted.urgency) ? 0 : this.#queue.bytes);
+      // Who has no room would first do all that goes before, and the block may be the last of it.
+      const ahead = source.hasRoom(wanted.urgency) ? 0 : this.#queue.bytesUpTo(wanted.urgency);
+      const eta = source.etaMs(wanted, ahead);
       if (eta >= soonest) continue;
       soonest = eta;
       taker = source;
@@ -172,7 +175,9 @@ export class Dispatcher {
     }
     read
       .run(this.#ctx)
-      .then((bytes) => this.#arrived(read, bytes))
+      .then((bytes) => {
+        for (const [wanted, right] of this.#judge.rightOf(read, bytes)) this.#settle(wanted, right);
+      })
       .catch((error: unknown) => this.#readFailed(read, error))
       .finally(() => this.#ended(read));
   }
@@ -203,37 +208,6 @@ export class Dispatcher {
     this.#mayWalk = true;
   }
 
-  /** Gives what is right of it. */
-  #arrived({ source, blocks }: BlockRead, { parts, length, fault }: ReadBytes): void {
-    const { standing } = source;
-    standing.bytesFetched += length;
-    const bytes = new Parts(parts);
-    let left = length;
-    for (const wanted of blocks) {
-      const { block } = wanted;
-      if (left < block.length) {
-        standing.bytesWasted += left;
-        left = 0;
-        if (fault !== undefined) this.#blame(source, wanted, fault, blocks.length > 1);
-        continue;
-      }
-      left -= block.length;
-      const data = bytes.take(block.length);
-      const isRight = verifyBlock(wanted.digest, data);
-      if (!isRight || wanted.isSettled) standing.bytesWasted += block.length;
-      if (isRight) {
-        if (!wanted.isSettled) standing.blocks += 1;
-        const { trust } = standing;
-        standing.praise();
-        if (trust !== standing.trust) this.#trusted(source);
-        this.#settle(wanted, data);
-      } else {
-        const fault = new ServerFault('BAD_BLOCK', `wrong bytes at ${block.offset}`);
-        this.#blame(source, wanted, fault, blocks.length > 1);
-      }
-    }
-  }
-
   #readFailed({ source, blocks }: BlockRead, error: unknown): void {
     if (!(error instanceof ServerFault)) {
       this.#unanswered(source, blocks, error);
@@ -241,13 +215,13 @@ export class Dispatcher {
     }
     // A file that is not there is not there for each of its blocks.
     const isOfOne = error.code !== 'MISSING_FILE' && blocks.length > 1;
-    for (const wanted of blocks) this.#blame(source, wanted, error, isOfOne);
+    for (const wanted of blocks) this.#judge.blame(source, wanted, error, isOfOne);
   }
 
   #walkFailed({ source, blocks }: FileWalk, error: unknown): void {
     const waiting = [...blocks].filter(({ isSettled }) => !isSettled);
     if (!(error instanceof ServerFault)) this.#unanswered(source, waiting, error);
-    else for (const wanted of waiting) this.#blame(source, wanted, error, false);
+    else for (const wanted of waiting) this.#judge.blame(source, wanted, error, false);
   }
 
   #unanswered({ served }: Source, blocks: readonly WantedBlock[], error: unknown): void {
@@ -256,29 +230,6 @@ export class Dispatcher {
     const { replica } = served;
     const reason = error instanceof FailoverError ? error : unreachable(replica.address, error);
     replica.demote(served, reason);
-  }
-
-  /** @param isOfOne the fault may be of one of several blocks, which is found by asking for each. */
-  #blame(source: Source, wanted: WantedBlock, fault: ServerFault, isOfOne: boolean): void {
-    const { standing, served } = source;
-    if (isOfOne) wanted.isAlone = true;
-    else wanted.faults.set(served.replica, fault);
-    standing.badBlocks += 1;
-    served.link.restart();
-    const { trust } = standing;
-    const { address } = served.replica;
-    const file = this.#pathOf(wanted);
-    const named = new ServerFault(fault.code, `${address}: ${file}: ${fault.message}`);
-    if (standing.blame(named)) {
-      const { offset } = wanted.block;
-      this.#options.logger.warn({ server: address, code: fault.code, file, offset }, named.message);
-    }
-    if (trust !== standing.trust) this.#options.changed();
-  }
-
-  #trusted({ served }: Source): void {
-    this.#options.logger.info({ server: served.replica.address }, 'image server is trusted again');
-    this.#options.changed();
   }
 
   #settle(wanted: WantedBlock, outcome: Buffer | Error): void {
@@ -296,7 +247,7 @@ export class Dispatcher {
     const faults = [...wanted.faults.values()].map(({ code }) => code);
     const servers = [...wanted.faults.keys()].map(({ address }) => address);
     const each = servers.map((server, i) => `${server} (${faults[i]})`).join(', ');
-    const message = `no server has ${this.#pathOf(wanted)} right at ${wanted.block.offset}: ${each}`;
+    const message = `no server has ${pathOf(this.#options.image, wanted)} right at ${wanted.block.offset}: ${each}`;
     this.#settle(wanted, new FetchError('BAD_BLOCK', message));
   }
 
@@ -368,38 +319,6 @@ export class Dispatcher {
       const message = `no server answered for ${holdMs} ms: ${reasons.join('; ')}`;
       this.#settle(wanted, new FetchError('NO_SERVER', message));
     }
-  }
-
-  #pathOf({ block }: WantedBlock): string {
-    return `/${printableName(this.#options.image.path(block.fileid).join('/'))}`;
-  }
-}
-
-/** Takes bytes off the front of several pieces, as copies: the pieces are receive buffers. */
-class Parts {
-  readonly #parts: readonly Uint8Array[];
-  #index = 0;
-  #at = 0;
-
-  constructor(parts: readonly Uint8Array[]) {
-    this.#parts = parts;
-  }
-
-  take(length: number): Buffer {
-    const taken = Buffer.allocUnsafeSlow(length);
-    let have = 0;
-    while (have < length) {
-      const part = this.#parts[this.#index];
-      if (part === undefined) throw new RangeError('there are not as many bytes');
-      const piece = part.subarray(this.#at, this.#at + length - have);
-      taken.set(piece, have);
-      have += piece.length;
-      this.#at += piece.length;
-      if (this.#at < part.length) continue;
-      this.#index += 1;
-      this.#at = 0;
-    }
-    return taken;
   }
 }
 
