@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { chmodSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
@@ -164,6 +165,21 @@ describe('BlockCache', () => {
       await cache.close();
     }
     assert.equal(segments().length, 1);
+  });
+
+  it('takes away what killed processes left', async () => {
+    const cache = await bench.cache();
+    const gone = spawnSync(process.execPath, ['-e', '']).pid;
+    const left = [
+      `pin-${'a'.repeat(64)}.${gone}.new`,
+      'lock.segment-1700000000000-00000000',
+      'segment-1700000000000-11111111',
+    ];
+    for (const name of left) writeFileSync(join(cache.directory, name), 'no header');
+    putAll(cache.attach(image));
+    await cache.settled();
+    await cache.prune(0);
+    assert.deepEqual(readdirSync(cache.directory), []);
   });
 
   it('stores nothing while everything is pinned, and says so once', async () => {

@@ -138,6 +138,7 @@ export class BlockStorer {
   async #write(
     blocks: readonly BlockToStore[],
     acquire: () => Promise<SegmentWriter> | SegmentWriter,
+    { synced } = { synced: false },
   ): Promise<void> {
     for (let done = 0; done < blocks.length;) {
       const writer = this.#writer ?? (await acquire());
@@ -147,6 +148,7 @@ export class BlockStorer {
       if (count === 0 && writer.isEmpty)
         throw new CacheError('CACHE_FULL', 'a block is larger than a segment may be');
       await writer.append(rest.slice(0, count));
+      if (synced) await writer.sync();
       this.#segments.scan(writer.segment);
       done += count;
       if (count === rest.length) return;
@@ -166,9 +168,9 @@ export class BlockStorer {
     return this.#writer;
   }
 
-  /** What goes on living in a segment that is to go. */
+  /** Of a segment that goes what is to stay. */
   async #copy(blocks: readonly BlockToStore[]): Promise<void> {
-    await this.#write(blocks, () => this.#supply.begin());
+    await this.#write(blocks, () => this.#supply.begin(), { synced: true });
   }
 
   #pause(error: unknown): void {

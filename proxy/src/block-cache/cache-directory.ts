@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { closeSync, openSync, readdirSync, statSync, unlinkSync, writeSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, rmSync, statSync, unlinkSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { ShadowError } from '../shadow/shadow-error.ts';
 import { lockFile, lockHolder } from '../shadow/lock-file.ts';
@@ -90,8 +90,34 @@ export class CacheDirectory {
     unlinkSync(join(this.path, name));
   }
 
+  /** Takes away what processes left that were killed: to be called by who has the lock of all. */
+  removeLeftBehind(): void {
+    const names = new Set(readdirSync(this.path));
+    for (const name of names) {
+      const of = LOCK.exec(name)?.groups?.['of'];
+      const isAbandoned = of !== undefined && !names.has(of) && this.#isFree(name);
+      if (isAbandoned || isOfGoneProcess(name)) rmSync(join(this.path, name), { force: true });
+    }
+  }
+
+  #isFree(lock: string): boolean {
+    return lockHolder(join(this.path, lock)) === undefined;
+  }
+
   #lockPath(name: string): string {
     return join(this.path, `lock.${name}`);
+  }
+}
+
+/** What is made aside, and gets its name when it is whole, bears the process in its name. */
+function isOfGoneProcess(name: string): boolean {
+  const pid = /\.(?<pid>\d+)\.new$/.exec(name)?.groups?.['pid'];
+  if (pid === undefined) return false;
+  try {
+    process.kill(Number(pid), 0);
+    return false;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'ESRCH';
   }
 }
 

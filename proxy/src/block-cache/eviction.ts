@@ -1,4 +1,4 @@
-import { verifyBlock } from '@rowfs/image';
+import { DIGEST_BYTES, verifyBlock } from '@rowfs/image';
 import type { CacheDirectory, SegmentFile } from './cache-directory.ts';
 import { CacheError } from './cache-error.ts';
 import { DigestTable } from './digest-table.ts';
@@ -47,6 +47,7 @@ export async function evict(eviction: Eviction): Promise<void> {
   if (release === undefined)
     throw new CacheError('CACHE_BUSY', 'another process makes room in the block cache just now');
   try {
+    directory.removeLeftBehind();
     const files = directory.segments();
     if (totalCharge(files, segmentBytes) <= maxBytes) return;
     const pinned = new DigestTable(pinnedDigests(directory.path));
@@ -68,21 +69,16 @@ async function evictSegment(
 ): Promise<void> {
   const unlock = directory.lock(file.name);
   if (unlock === undefined) return;
+  const segment = openSegment(file.name, directory.path);
   try {
-    const segment = openSegment(file.name, directory.path);
-    if (segment !== undefined) {
-      try {
-        const kept = keptOf(segment, pinned, keepUsed);
-        const bytes = kept.reduce((sum, { length }) => sum + length, 0);
-        if (bytes > 0 && append === undefined) return;
-        if (bytes > file.bytes * MAX_COPIED_SHARE) return;
-        if (append !== undefined) await copy(segment, kept, append);
-      } finally {
-        segment.close();
-      }
-    }
+    const kept = segment === undefined ? [] : keptOf(segment, pinned, keepUsed);
+    const bytes = kept.reduce((sum, { length }) => sum + length, 0);
+    if (bytes > 0 && append === undefined) return;
+    if (bytes > file.bytes * MAX_COPIED_SHARE) return;
+    if (segment !== undefined && append !== undefined) await copy(segment, kept, append);
     directory.remove(file.name);
   } finally {
+    segment?.close();
     unlock();
   }
 }
@@ -118,8 +114,8 @@ function keptOf(segment: Segment, pinned: DigestTable, keepUsed: boolean): KeptB
 }
 
 function digestIn({ words, at }: ScannedRecord): Buffer {
-  const digestBytes = 32;
-  return Buffer.from(new Uint8Array(words.buffer, words.byteOffset + at * 4, digestBytes));
+  const start = words.byteOffset + at * words.BYTES_PER_ELEMENT;
+  return Buffer.from(new Uint8Array(words.buffer, start, DIGEST_BYTES));
 }
 
 async function copy(
@@ -131,7 +127,7 @@ async function copy(
   let length = 0;
   for (const block of kept) {
     const bytes = Buffer.allocUnsafeSlow(block.length);
-    const got = await segment.read(bytes, block.offset);
+    const got = await segment.read(bytes, block.offset).catch(() => 0);
     // What a power cut or the disk has spoilt ends here.
     if (got < bytes.length || !verifyBlock(block.digest, bytes)) continue;
     blocks.push({ digest: block.digest, bytes });

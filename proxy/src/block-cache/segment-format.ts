@@ -20,6 +20,8 @@ const PAGE_BYTES = 4096;
 /** Room for records: with smaller blocks than this on average a segment ends before it is full. */
 const BYTES_PER_RECORD = 2048;
 const MIN_RECORDS = 16;
+/** The largest block of any image. */
+const MAX_BLOCK_BYTES = 1024 * 1024;
 
 /** Words of a record behind the digest. */
 const OFFSET_WORD = DIGEST_BYTES / Uint32Array.BYTES_PER_ELEMENT;
@@ -90,7 +92,8 @@ export function encodeRecord(digest: Uint8Array, { offset, length }: BlockRecord
 /** The record at `words[at]`; undefined where none was written, or not all of it. */
 export function decodeRecord(words: Uint32Array, at: number): BlockRecord | undefined {
   if (words[at + CHECK_WORD] !== checkOf(words, at)) return undefined;
-  return { offset: words[at + OFFSET_WORD] ?? 0, length: words[at + LENGTH_WORD] ?? 0 };
+  const length = words[at + LENGTH_WORD] ?? 0;
+  return length > MAX_BLOCK_BYTES ? undefined : { offset: words[at + OFFSET_WORD] ?? 0, length };
 }
 
 /** Instead of a block, the last record of a segment that gets no more: it has no bytes. */

@@ -1,10 +1,12 @@
-import { closeSync, openSync, statSync, write, writev } from 'node:fs';
+import { closeSync, fdatasync, openSync, statSync, write, writev } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { syncDirectory } from '../store/sync-directory.ts';
 import type { CacheDirectory } from './cache-directory.ts';
 import type { Segment } from './segment.ts';
 import { encodeRecord, encodeSeal, HEADER_BYTES, RECORD_BYTES } from './segment-format.ts';
 
+const fdatasyncOf = promisify(fdatasync);
 const writeOf = promisify(write);
 const writevOf = promisify(writev);
 
@@ -15,11 +17,12 @@ export interface BlockToStore {
 
 /**
  * Appends to a segment whose lock this process holds. Bytes go first and their records after them: a
- * process that is killed in between leaves bytes that nobody is told of. Nothing is synced: after a power
- * cut there may be a record without its bytes, which the digest tells.
+ * process that is killed in between leaves bytes that nobody is told of. Nothing is synced but copies, whose
+ * originals go: after a power cut there may be a record without its bytes, which the digest tells.
  */
 export class SegmentWriter {
   readonly segment: Segment;
+  readonly #directory: string;
   readonly #descriptor: number;
   readonly #release: () => void;
   readonly #segmentBytes: number;
@@ -34,6 +37,7 @@ export class SegmentWriter {
   ) {
     const path = join(directory.path, segment.name);
     this.segment = segment;
+    this.#directory = directory.path;
     this.#segmentBytes = segmentBytes;
     this.#release = release;
     this.#descriptor = openSync(path, 'r+');
@@ -76,6 +80,12 @@ export class SegmentWriter {
     await this.#writeRecords(records);
     this.#end = offset;
     this.#slot += records.length;
+  }
+
+  /** Resolves when all that was appended outlives a power cut. */
+  async sync(): Promise<void> {
+    await fdatasyncOf(this.#descriptor);
+    await syncDirectory(this.#directory);
   }
 
   /** Nobody will append any more. */
