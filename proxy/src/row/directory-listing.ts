@@ -14,6 +14,8 @@ import type { ListedObject, LowerEntry } from './lower-listing.ts';
 export interface Plus {
   readonly attributes: Fattr3 | undefined;
   readonly handle: Filehandle | undefined;
+  /** All is told, of an object of the lower that was never changed. */
+  readonly isUnchanged: boolean;
 }
 
 /** A name of the merged directory. */
@@ -24,13 +26,15 @@ export interface MergedEntry {
   readonly object: MergedObject | ListedObject | undefined;
 }
 
-const NOTHING: Plus = { attributes: undefined, handle: undefined };
+const NOTHING: Plus = { attributes: undefined, handle: undefined, isUnchanged: false };
 
 /** What READDIRPLUS has for an entry besides its name. */
 export function plusOf(tree: Decision, { object }: MergedEntry): Plus {
   if (object === undefined) return NOTHING;
-  if (!('text' in object))
-    return { attributes: tree.attributes(object), handle: tree.handleOf(object) };
+  if (!('text' in object)) {
+    const isUnchanged = object.node === undefined;
+    return { attributes: tree.attributes(object), handle: tree.handleOf(object), isUnchanged };
+  }
   const merged = tree.ofLower(object.lower, object.text);
   if (merged === undefined) return NOTHING;
   // A page of names must not cost a round trip for each: clients ask for what they miss.
@@ -38,7 +42,8 @@ export function plusOf(tree: Decision, { object }: MergedEntry): Plus {
     merged.node === undefined
       ? (object.attributes ?? tree.facts.attributesAtHand(object.text))
       : tree.attributes(merged);
-  return { attributes, handle: object.virtual };
+  const isUnchanged = merged.node === undefined && attributes !== undefined;
+  return { attributes, handle: object.virtual, isUnchanged };
 }
 
 /** Names that share a cookie, nearly always one: a page ends after all of them or before. */

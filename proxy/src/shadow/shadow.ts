@@ -185,6 +185,11 @@ export class Shadow {
     return this.#changedLowers.has(lower);
   }
 
+  /** Grows whenever {@link mayHaveChanged} has another answer for some object. */
+  get changedLowerCount(): number {
+    return this.#changedLowers.size;
+  }
+
   range(from: string, prefix: string): Generator<{ key: Buffer; value: Buffer }> {
     return this.records.range(from, prefix);
   }
