@@ -156,6 +156,28 @@ describe('fetcher', () => {
     assert.equal(fetcher.status()[0]?.calls, calls + 1);
   });
 
+  it('sends what somebody waits for at once, though the window is full of what nobody does', async () => {
+    const asked: number[] = [];
+    const release = Promise.withResolvers<undefined>();
+    const held = changedReads(async (args, honest) => {
+      asked.push(args.offset);
+      await release.promise;
+      return honest(args);
+    });
+    const fetcher = await fetcherOf([await serve(held)], { timings: { patienceMs: 10_000 } });
+    const large = blocksOf('large');
+    const ahead = large.map((n) => fetcher.fetch(n, 'prefetch'));
+    await until(() => asked.length > 0);
+    await pause(50);
+    const last = large.length - 1;
+    assert.ok(!asked.some((offset) => offset >= (last - 8) * BLOCK), 'the last do not fit');
+    const wanted = fetcher.fetch(large[last] ?? 0, 'demand');
+    await until(() => asked.includes(last * BLOCK));
+    release.resolve(undefined);
+    assertRight(large[last] ?? 0, await wanted);
+    await Promise.all(ahead);
+  });
+
   it('refuses a block that the image does not have', async () => {
     const fetcher = await fetcherOf([await serve()]);
     await assert.rejects(fetcher.fetch(image.blockCount, 'demand'), { code: 'NO_SUCH_BLOCK' });
@@ -380,6 +402,45 @@ describe('servers that are not to be trusted', () => {
         await fetcher.close();
       }),
       { numRuns: 25 },
+    );
+  });
+});
+
+describe('a fetcher with one honest server', () => {
+  const stranger = fc.constantFrom<'dead' | 'stalled' | 'endless' | Nfs3Layer>(
+    'dead',
+    'stalled',
+    'endless',
+    wrongAt('flipped', 0, 1_000_000),
+    wrongAt('truncated', 9_000, 1_000_000),
+    wrongAt('unreadable', 50_000, 60_000),
+    inPiecesOf(100),
+    inPiecesOf(6_000),
+    withMoreThanAskedFor(),
+    without('a'),
+    swapped('deep', 'twin'),
+    forgetful(3),
+  );
+  const open = async (kind: 'dead' | 'stalled' | 'endless' | Nfs3Layer): Promise<ImageServer> => {
+    if (kind === 'endless') return endlessServer();
+    if (kind === 'stalled') return stalledServer();
+    if (kind !== 'dead') return serve(kind);
+    const server = await serve();
+    await server.stop();
+    return server;
+  };
+
+  it('gives every block, whoever else is on the list', async () => {
+    const strangers = fc.array(stranger, { minLength: 1, maxLength: 4 });
+    await fc.assert(
+      fc.asyncProperty(strangers, fc.nat(4), async (kinds, at) => {
+        const servers = await Promise.all(kinds.map(open));
+        servers.splice(at, 0, await serve());
+        const fetcher = await fetcherOf(servers);
+        assert.deepEqual(await refused(fetcher, allBlocks()), []);
+        await fetcher.close();
+      }),
+      { numRuns: 12 },
     );
   });
 });
