@@ -1,8 +1,9 @@
 /**
- * `pnpm crash [--seed S] [--runs N] [--short] [--only ROW]`: what a crash makes of a shadow.
+ * `pnpm crash [--seed S] [--runs N] [--short] [--only ROW]`: what a crash makes of a shadow, and of a block
+ * cache.
  *
  * The matrix (matrix.ts): each mutating operation is interrupted at each of its system calls, by kill -9
- * and by power cuts. Then the runs: in each, four clients change one shadow at once, and the process is
+ * and by power cuts; so is what changes a block cache (cache-matrix.ts). Then the runs: in each, four clients change one shadow at once, and the process is
  * killed at several moments; then the same with power cuts. After each crash a fresh process must find
  * all that was acknowledged, and nothing else.
  *
@@ -14,6 +15,7 @@
 import { randomInt } from 'node:crypto';
 import { parseArgs } from 'node:util';
 import { installCommand, whatIsLacking } from '../../tools/debian-packages.ts';
+import { runCacheMatrix } from './cache-matrix.ts';
 import { killRun } from './kill-run.ts';
 import { type MatrixResult, runMatrix } from './matrix.ts';
 import { powerCutRun } from './power-cut-run.ts';
@@ -69,12 +71,9 @@ function addRow({ operation, kills, powerCuts, disks, lost }: MatrixResult): voi
 const cutsPower = whatIsLacking('strace') === undefined;
 if (cutsPower) {
   print(`${'operation'.padEnd(48)}  kills   cuts   lost`);
-  const results = await runMatrix({
-    ...(values.short ? SHORT : WHOLE),
-    seed,
-    only: values.only ?? '',
-  });
-  results.forEach(addRow);
+  const options = { ...(values.short ? SHORT : WHOLE), seed, only: values.only ?? '' };
+  (await runMatrix(options)).forEach(addRow);
+  (await runCacheMatrix(options)).forEach(addRow);
 } else {
   const command = installCommand(['strace']);
   process.stderr.write(`crash: no matrix and no power cuts without strace: ${command}\n`);
