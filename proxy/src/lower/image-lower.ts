@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import type { Image } from '@rowfs/image';
 import { BlockCache } from '../block-cache/block-cache.ts';
 import { BlockReader } from '../block-reader/block-reader.ts';
@@ -10,6 +9,7 @@ import { FetcherOnDemand, imageServer } from './fetcher-on-demand.ts';
 import { BootPrefetch, recordedProfiles } from './boot-prefetch.ts';
 import { BootRecorder } from './boot-recorder.ts';
 import type { BootOptions, ImageStatus, Lower, LowerOptions } from './lower.ts';
+import { blockCacheDirectory } from './warm-cache.ts';
 
 /**
  * A verified image: all but the contents of files is answered from its manifest, and of the contents nothing
@@ -19,8 +19,11 @@ export async function openImageLower(
   options: LowerOptions & { readonly digest: string },
 ): Promise<Lower> {
   const { digest, servers, openServer, timings, cacheDirectory, cacheLimits, logger } = options;
-  const signal = AbortSignal.timeout(options.startMs);
-  const { image, isKept, wrong } = await findImage({ ...options, signal });
+  const { image, isKept, wrong } = await findImage({
+    ...options,
+    silenceMs: options.startMs,
+    signal: new AbortController().signal,
+  });
   const fetcher = new FetcherOnDemand({
     image,
     servers,
@@ -34,7 +37,7 @@ export async function openImageLower(
   // Nothing of this image is here yet: the servers will be needed soon.
   if (!isKept) fetcher.begin();
   const cache = await BlockCache.open({
-    directory: join(cacheDirectory, 'blocks'),
+    directory: blockCacheDirectory(cacheDirectory),
     ...cacheLimits,
     logger,
   });

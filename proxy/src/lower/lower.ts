@@ -28,7 +28,7 @@ export interface LowerOptions {
   readonly cacheDirectory: string;
   readonly cacheLimits: CacheLimits;
   readonly timings: FailoverTimings;
-  /** How long a manifest that is not here may take to come, in ms. */
+  /** How long servers may say nothing while a manifest that is not here is fetched, in ms. */
   readonly startMs: number;
   readonly logger: Logger;
   /** Called after each change of a server's state, or of the set of servers. */

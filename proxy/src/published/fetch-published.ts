@@ -14,6 +14,8 @@ export interface FetchPublishedOptions<T> {
   readonly maxBytes: number;
   /** Takes the bytes of some server for what was published, or throws: they are something else. */
   readonly open: (bytes: Buffer) => T;
+  /** When nothing comes from any server for this time, in ms, it is given up. Default 10 s. */
+  readonly silenceMs?: number;
   readonly signal: AbortSignal;
   readonly logger: Logger;
 }
@@ -31,6 +33,7 @@ export interface Published<T> {
 
 /** When nothing comes from a server for this time, the next one is asked as well. */
 const PATIENCE_MS = 1_000;
+const SILENCE_MS = 10_000;
 
 /**
  * Fetches a file that was published with a version, from whichever server has it right: from the best one, as
@@ -39,7 +42,7 @@ const PATIENCE_MS = 1_000;
  * @throws ProxyError NOT_FETCHABLE, with what each server said
  */
 export async function fetchPublished<T>(options: FetchPublishedOptions<T>): Promise<Published<T>> {
-  const { servers, path, open, signal, logger } = options;
+  const { servers, path, open, silenceMs = SILENCE_MS, signal, logger } = options;
   const decided = new AbortController();
   const reasons: string[] = [];
   const wrong: WrongServer[] = [];
@@ -75,11 +78,14 @@ export async function fetchPublished<T>(options: FetchPublishedOptions<T>): Prom
           (content) => ({ content }),
           () => undefined,
         ),
-        silence(() => heardAt, decided.signal),
+        silence(PATIENCE_MS, () => heardAt, decided.signal),
       ]);
       if (outcome !== undefined) return { content: outcome.content, wrong };
     }
-    return { content: await Promise.any(asked), wrong };
+    const tooLate = silence(silenceMs, () => heardAt, decided.signal).then(() => {
+      throw new Error('nothing comes any more');
+    });
+    return { content: await Promise.race([Promise.any(asked), tooLate]), wrong };
   } catch (error) {
     throw new ProxyError(
       'NOT_FETCHABLE',
@@ -92,9 +98,9 @@ export async function fetchPublished<T>(options: FetchPublishedOptions<T>): Prom
 }
 
 /** Resolves when nothing was heard for long, or nobody waits any more. */
-async function silence(heardAt: () => number, signal: AbortSignal): Promise<undefined> {
+async function silence(ms: number, heardAt: () => number, signal: AbortSignal): Promise<undefined> {
   while (!signal.aborted) {
-    const left = heardAt() + PATIENCE_MS - performance.now();
+    const left = heardAt() + ms - performance.now();
     if (left <= 0) return;
     await pause(left, undefined, { signal }).catch(() => undefined);
   }

@@ -21,6 +21,8 @@ export interface FindImageOptions {
   readonly shadow: string | undefined;
   /** Of what all sessions of the machine share. */
   readonly cacheDirectory: string;
+  /** When nothing comes from any server for this time, in ms, it is given up. Default 10 s. */
+  readonly silenceMs?: number;
   readonly signal: AbortSignal;
   readonly logger: Logger;
 }

@@ -7,10 +7,11 @@ export interface ProxyProcessOptions {
   readonly version: string;
   readonly servers: readonly ImageServer[];
   readonly ephemeral?: boolean;
+  readonly digest?: string;
 }
 
 const options = JSON.parse(process.argv[2] ?? '') as ProxyProcessOptions;
-const { stateDirectory, version, servers, ephemeral = false } = options;
-const locator = { locate: async () => ({ appliance: 'app', version, servers }) };
+const { stateDirectory, ephemeral = false, ...of } = options;
+const locator = { locate: async () => ({ appliance: 'app', ...of }) };
 const proxy = await createProxy({ stateDirectory, locator, ephemeral });
 process.send?.(proxy.address);
