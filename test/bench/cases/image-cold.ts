@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
 import { type Ganesha, startGanesha } from '../../support/ganesha.ts';
 import { type LinkSettings, type Relay, startRelay } from '../../support/relay.ts';
-import { askRowfs, type ReadyProxy, startRowfs } from '../../support/rowfs.ts';
+import { askRowfs, type ReadyProxy, startRowfs, stateOf } from '../../support/rowfs.ts';
 import { type BenchCase, type BenchRow, costRow, median, summarize } from '../bench-case.ts';
 import type { ColdResult, ColdTask, ColdWork } from '../cold/client.ts';
 import { LARGE_FILE, makeColdTree, WALKED } from '../cold/tree.ts';
@@ -18,9 +18,19 @@ const FAR_AND_FAST: LinkSettings = { roundTripMs: 68, bytesPerSecond: 125_000_00
 /** READs of 1 MiB that a client's read-ahead has under way: more than Linux has by default. */
 const READ_AHEAD = 8;
 
+/** Below the cache: one for each image that a proxy ran over. */
+const PROFILES = 'boot-profiles';
+
+interface SideResult extends ColdResult {
+  /** Until the proxy served. */
+  readonly startMs: number;
+  /** What the proxy has learnt of what is needed: where that is kept. */
+  readonly profiles: string | undefined;
+}
+
 interface Side {
-  /** The work from empty caches, through a link of its own. */
-  perform(work: ColdWork): Promise<ColdResult & { readonly startMs: number }>;
+  /** The work from empty caches, through a link of its own, but with these boot profiles. */
+  perform(work: ColdWork, profiles?: string): Promise<SideResult>;
 }
 
 /**
@@ -84,6 +94,11 @@ export const imageCold: BenchCase = {
       assert.equal(readBefore.bytes, fileBytes);
       const reading = `${files.length} files in random order, 68 ms, 100 Mbit/s`;
       add(reading, read.ms, readBefore.ms, 1 / 5);
+      const { ms: foreseenMs, bytes } = await far.ours.perform(cats, read.profiles);
+      assert.equal(bytes, fileBytes);
+      const onLinkMs = fileBytes / ((FAR.bytesPerSecond ?? 1) / 1000);
+      add('the same with a boot profile, beside the time of the link', foreseenMs, onLinkMs, 1.3);
+      add('the same with a boot profile, beside NFS', foreseenMs, readBefore.ms);
 
       const fast = sidesOf(FAR_AND_FAST);
       const { largeBytes } = size;
@@ -119,7 +134,7 @@ function nfsSide({ nfsPort, mountPort }: Ganesha, tree: string, link: LinkSettin
     perform: (work) =>
       through([nfsPort, mountPort], link, async (port, relayedMountPort) => {
         const server = { host: '127.0.0.1', port, mountPort: relayedMountPort, path: tree };
-        return { ...(await perform({ ...server, work })), startMs: 0 };
+        return { ...(await perform({ ...server, work })), startMs: 0, profiles: undefined };
       }),
   };
 }
@@ -140,20 +155,24 @@ function proxySide({
   readonly link: LinkSettings;
 }): Side {
   return {
-    perform: (work) =>
+    perform: (work, profiles) =>
       through([nfsPort, mountPort], link, async (port, relayedMountPort) => {
+        // Another machine each time: nothing is in its cache.
+        const owner = `cold-${(proxies += 1)}`;
+        const ownProfiles = join(stateOf({ directory, owner }), 'cache', PROFILES);
+        if (profiles !== undefined) await cp(profiles, ownProfiles, { recursive: true });
         const begin = performance.now();
         const proxy = await startRowfs<ReadyProxy>(
           [
             ...['proxy', '--server', `127.0.0.1:${port},${relayedMountPort}:${tree}`],
             ...['--digest', digest, '--listen', '127.0.0.1:0', '--rest', '127.0.0.1:0'],
           ],
-          // Another machine each time: nothing is in its cache.
-          { directory, owner: `cold-${(proxies += 1)}` },
+          { directory, owner },
         );
         try {
           const startMs = performance.now() - begin;
-          return { ...(await perform({ ...proxy.ready, path: '/', work })), startMs };
+          const result = await perform({ ...proxy.ready, path: '/', work });
+          return { ...result, startMs, profiles: ownProfiles };
         } finally {
           await proxy.stop();
         }
