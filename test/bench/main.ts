@@ -4,12 +4,21 @@
  */
 import type { BenchCase } from './bench-case.ts';
 import { imageCold } from './cases/image-cold.ts';
+import { imageSecondRun } from './cases/image-second-run.ts';
+import { imageWarm } from './cases/image-warm.ts';
 import { memory } from './cases/memory.ts';
 import { overlayOps } from './cases/overlay-ops.ts';
 import { proxyWarm } from './cases/proxy-warm.ts';
 import { keepResult } from './report.ts';
 
-const cases: readonly BenchCase[] = [proxyWarm, overlayOps, imageCold, memory];
+const cases: readonly BenchCase[] = [
+  proxyWarm,
+  overlayOps,
+  imageCold,
+  imageSecondRun,
+  imageWarm,
+  memory,
+];
 
 const args = process.argv.slice(2).filter((arg) => arg !== '--');
 const short = args.includes('--short');
