@@ -23,7 +23,7 @@ export class Judge {
     this.#options = options;
   }
 
-  /** The blocks of what was read that are right, as copies: it came in receive buffers. */
+  /** The blocks of what was read that are right. */
   rightOf({ source, blocks }: BlockRead, read: ReadBytes): [WantedBlock, Buffer][] {
     const { standing } = source;
     standing.bytesFetched += read.length;
