@@ -50,8 +50,8 @@ export const imageCold: BenchCase = {
       const tree = join(directory, 'tree');
       await mkdir(tree);
       const size = {
-        directories: short ? 20 : 400,
-        filesPerDirectory: 50,
+        directories: short ? 20 : 800,
+        filesPerDirectory: 25,
         files: short ? 60 : 500,
         largeBytes: (short ? 32 : 1024) * 2 ** 20,
       };
