@@ -379,6 +379,18 @@ describe('servers that are not to be trusted', () => {
     assert.equal(fetcher.status()[0]?.state, 'healthy');
   });
 
+  it('does not trust one that leaves the list and comes back', async () => {
+    const [liar, honest] = [await serve(inPiecesOf(100)), await serve()];
+    const fetcher = await fetcherOf([liar]);
+    const [first = 0] = blocksOf('large');
+    assert.deepEqual(await refused(fetcher, [first]), [first]);
+    fetcher.setServers([honest]);
+    await until(() => fetcher.status().length === 1 && fetcher.status()[0]?.state === 'healthy');
+    fetcher.setServers([honest, liar]);
+    assert.equal(fetcher.status()[1]?.state, 'demoted');
+    assert.equal(fetcher.status()[1]?.lastError?.code, 'SHORT_READ');
+  });
+
   it('gives exactly the blocks that some server has right, whatever the others do', async () => {
     const large = blocksOf('large');
     const damage = fc.record({

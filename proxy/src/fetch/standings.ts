@@ -1,21 +1,25 @@
+import { LRUCache } from 'lru-cache';
 import type { Replica } from '../failover/replica.ts';
 import type { FetchServerStatus } from './fetcher.ts';
 import { Standing } from './standing.ts';
 
-/** The standing of each server, and what status shows of it. */
+/** How many servers stay known. */
+const MAX_SERVERS = 1024;
+
+/** The standing of each server, also of one that left the list and may come back, and what status shows. */
 export class Standings<Tree> {
   readonly #distrustMs: number;
-  readonly #standings = new WeakMap<Replica<Tree>, Standing>();
+  readonly #standings = new LRUCache<string, Standing>({ max: MAX_SERVERS });
 
   constructor(distrustMs: number) {
     this.#distrustMs = distrustMs;
   }
 
-  of(replica: Replica<Tree>): Standing {
-    let standing = this.#standings.get(replica);
+  of({ address }: Replica<Tree>): Standing {
+    let standing = this.#standings.get(address);
     if (standing === undefined) {
       standing = new Standing(this.#distrustMs);
-      this.#standings.set(replica, standing);
+      this.#standings.set(address, standing);
     }
     return standing;
   }
