@@ -281,13 +281,17 @@ export class Dispatcher {
   }
 
   #nextPulse(): NodeJS.Timeout {
-    return setTimeout(() => {
-      this.#pulse = undefined;
-      const now = performance.now();
-      for (const source of this.#sources.values()) this.#hedge(source, now);
-      this.#giveUpWaiting(now);
-      this.#dispatch();
-    }, PULSE_MS);
+    // After what has arrived was taken in: nobody is late because this process was busy.
+    return setTimeout(() => setImmediate(() => this.#look()), PULSE_MS);
+  }
+
+  #look(): void {
+    this.#pulse = undefined;
+    if (this.#closing.signal.aborted) return;
+    const now = performance.now();
+    for (const source of this.#sources.values()) this.#hedge(source, now);
+    this.#giveUpWaiting(now);
+    this.#dispatch();
   }
 
   #hedge({ reads, walks, served }: Source, now: number): void {
