@@ -167,6 +167,21 @@ describe('BlockCache', () => {
     assert.equal(segments().length, 1);
   });
 
+  it('stores more small blocks than a segment has records for', async () => {
+    const small = Object.fromEntries(
+      Array.from({ length: 100 }, (_, i) => [`file-${100 + i}`, noise(20 + i, i)]),
+    );
+    const tree = await bench.image(small, 'small');
+    const cache = await bench.cache({ segmentBytes: SEGMENT_BYTES });
+    const cached = cache.attach(tree);
+    for (const [number, bytes] of blocksOf(tree, small).entries()) {
+      cached.put(number, bytes);
+      await cache.settled();
+    }
+    assert.equal(cached.countStored(), 100);
+    assert.ok(segments().length > 2);
+  });
+
   it('takes away what killed processes left', async () => {
     const cache = await bench.cache();
     const gone = spawnSync(process.execPath, ['-e', '']).pid;

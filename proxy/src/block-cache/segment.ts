@@ -70,7 +70,7 @@ export class Segment {
 
   /** Nobody will append to it any more, as far as was scanned. */
   get isSealed(): boolean {
-    return this.#isSealed;
+    return this.#isSealed || this.#nextSlot >= this.layout.slots;
   }
 
   /** The one after the last record that a scan met. */
@@ -80,7 +80,7 @@ export class Segment {
 
   /** Tells the records that were appended since the last scan, in their order. */
   *scanNew(): Generator<ScannedRecord> {
-    if (this.#isSealed) return;
+    if (this.isSealed) return;
     for (const record of this.#scan(this.#nextSlot)) {
       this.#nextSlot = record.slot + 1;
       if (record.length > 0) yield record;
