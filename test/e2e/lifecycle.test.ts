@@ -1,6 +1,6 @@
 /** Commands that end cleanly take back what they said, and what was known outlives the registry. */
 import assert from 'node:assert/strict';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import {
@@ -8,6 +8,7 @@ import {
   type ReadyProxy,
   type RowfsDaemon,
   type RowfsOptions,
+  runRowfs,
   startRowfs,
 } from '../support/rowfs.ts';
 import { type TestScope, testScope } from '../support/test-scope.ts';
@@ -31,6 +32,7 @@ async function publish(scope: TestScope, owner: RowfsOptions, version: string): 
   const image = join(scope.directory, `image-${version}`);
   await mkdir(image);
   await writeFile(join(image, 'version'), version);
+  await askRowfs(['image', 'build', image], owner);
   const server = scope.own(
     await startRowfs<{ port: number }>(['serve', image, '--listen', '127.0.0.1:0'], {
       directory: scope.directory,
@@ -38,10 +40,7 @@ async function publish(scope: TestScope, owner: RowfsOptions, version: string): 
     }),
   );
   const address = `127.0.0.1:${server.ready.port}:/`;
-  await askRowfs(
-    ['publish', 'debian', '--version', version, '--server', address, '--no-manifest'],
-    owner,
-  );
+  await askRowfs(['publish', 'debian', '--version', version, '--server', address], owner);
   return address;
 }
 
@@ -105,6 +104,27 @@ test('a server that ends cleanly is withdrawn at once', async (t) => {
   assert.equal(await servers(), 2);
   await announced.stop();
   assert.equal(await servers(), 1);
+
+  await writeFile(join(image, 'version'), 'another');
+  await askRowfs(['image', 'build', image], publisher);
+  const refused = await runRowfs(
+    ['serve', image, ...anyPort, '--appliance', publisher.id, '--version', 'v1', '--json'],
+    { ...publisher, owner: 'volunteer' },
+  );
+  assert.equal(refused.status, 1);
+  assert.match(refused.stderr, /ANOTHER_IMAGE/, 'what is not the version is not announced as it');
+});
+
+test('a version is one image for ever', async (t) => {
+  const scope = await testScope(t);
+  const publisher = await publisherOf(scope, scope.own(await startNode(scope)));
+  const server = await publish(scope, publisher, 'v1');
+  const again = ['publish', 'debian', '--version', 'v1', '--server', server, '--json'];
+  const plain = await runRowfs([...again, '--no-manifest'], publisher);
+  assert.match(plain.stderr, /ANOTHER_IMAGE/);
+  await rm(join(scope.directory, 'image-v1', '.rowfs'), { recursive: true });
+  const bare = await runRowfs(again, publisher);
+  assert.match(bare.stderr, /NO_MANIFEST.*rowfs image build/);
 });
 
 test('publishing the same again is a refresh, and nothing else', async (t) => {
@@ -113,7 +133,7 @@ test('publishing the same again is a refresh, and nothing else', async (t) => {
   const publisher = await publisherOf(scope, node);
   const server = await publish(scope, publisher, 'v1');
   const again = await askRowfs<{ refreshed: boolean }>(
-    ['publish', 'debian', '--version', 'v1', '--server', server, '--no-manifest'],
+    ['publish', 'debian', '--version', 'v1', '--server', server],
     publisher,
   );
   assert.equal(again.refreshed, true);

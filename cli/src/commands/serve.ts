@@ -1,11 +1,19 @@
 import { createHash } from 'node:crypto';
 import { realpath } from 'node:fs/promises';
 import { join } from 'node:path';
+import { MANIFEST_PATH, readImage } from '@rowfs/image';
 import { createLocalDirectory, listenNfs3, squash, stack } from '@rowfs/nfs3';
-import { announceServer, createRegistryNode } from '@rowfs/registry';
+import {
+  announceServer,
+  createRegistryNode,
+  createResolver,
+  keptVersion,
+  RegistryError,
+  type RegistryNode,
+} from '@rowfs/registry';
 import { type Command, Option } from 'commander';
 import { applianceOf, type CommandContext, commandContext } from '../command-context.ts';
-import { CliError, listenError } from '../errors.ts';
+import { CliError, lineOf, listenError } from '../errors.ts';
 import { type HostPort, listenOption, parseDuration, wholeNumber } from '../options.ts';
 import { startOperatorsRest } from '../operators-rest.ts';
 import {
@@ -60,6 +68,10 @@ export function addServeCommand(program: Command): void {
     .addHelpText(
       'after',
       `
+A tree that rowfs image build has described carries its manifest: clients verify all that they read of it. As a
+server of a version that was published with a manifest it is only announced if it has that one;
+rowfs image verify tells whether its files are as the manifest says.
+
 Examples:
   $ rowfs serve /srv/debian-12.5
   $ rowfs serve /srv/debian-12.5 --listen 0.0.0.0:2049 --advertise 10.0.0.5 \\
@@ -123,6 +135,7 @@ async function announced(
     logger: context.logger,
   });
   try {
+    await checkPublished(node, { appliance, version, directory });
     const rest = await startOperatorsRest(context, 'serve', { node, at: options.rest });
     try {
       const announcement = await announceServer(node, {
@@ -162,6 +175,37 @@ async function announced(
   } finally {
     await node.close();
   }
+}
+
+/**
+ * Nothing is announced as a version that it is not. What was not published yet, or cannot be asked for now,
+ * may become that version.
+ *
+ * @throws CliError ANOTHER_IMAGE
+ */
+async function checkPublished(
+  node: RegistryNode,
+  {
+    appliance,
+    version,
+    directory,
+  }: { readonly appliance: string; readonly version: string; readonly directory: string },
+): Promise<void> {
+  const known = await createResolver(node)
+    .latest(appliance)
+    .catch((error: unknown) => {
+      if (error instanceof RegistryError) return undefined;
+      throw error;
+    });
+  const manifest = known && keptVersion(known.latest, version)?.manifest;
+  if (manifest === undefined || manifest === null) return;
+  await readImage(join(directory, MANIFEST_PATH), { digest: manifest }).catch((error: unknown) => {
+    throw new CliError(
+      'ANOTHER_IMAGE',
+      `this is not ${appliance} ${version} as it was published: ${lineOf(error)}`,
+      { cause: error },
+    );
+  });
 }
 
 function advertisedHost({ advertise, listen }: ServeOptions): string {
