@@ -46,8 +46,12 @@ export interface WaitingBlock {
 
 /** Blocks in memory: read in part just now, or fetched and not to be stored. */
 const RECENT_BYTES = 8 * 1024 * 1024;
-/** What may not be in memory is read beside when it is more than this: it would hold everybody up. */
+/** More than this is read beside as long as the disk is slow: it would hold everybody up. */
 const SYNC_BYTES = 192 * 1024;
+/** Slower than this it comes from the disk, and not from the system's memory; in bytes a millisecond. */
+const MEMORY_SPEED = 512 * 1024;
+/** How long the disk counts as slow then. */
+const SLOW_MS = 1_000;
 
 /** Blocks that lie one after the other in a segment. */
 interface Stretch {
@@ -56,8 +60,6 @@ interface Stretch {
   readonly first: number;
   count: number;
   length: number;
-  /** Some of it was not read or written by this process yet. */
-  isCold: boolean;
 }
 
 /**
@@ -76,8 +78,8 @@ export class CachedImage {
   readonly #segmentOf: Uint32Array;
   readonly #offsetOf: Uint32Array;
   readonly #slotOf: Uint32Array;
-  /** By number, whether this process read or wrote it: then the system most likely has it in memory. */
-  readonly #isWarm: Uint8Array;
+  /** Until then much is read beside. */
+  #slowUntil = 0;
   /** On their way to a segment. */
   readonly #waiting = new Map<number, Buffer>();
   readonly #recent = new LRUCache<number, Buffer>({
@@ -96,7 +98,6 @@ export class CachedImage {
     this.#segmentOf = new Uint32Array(count);
     this.#offsetOf = new Uint32Array(count);
     this.#slotOf = new Uint32Array(count);
-    this.#isWarm = new Uint8Array(count);
   }
 
   /** A segment has this block: of several places the last one counts. */
@@ -120,7 +121,7 @@ export class CachedImage {
   }
 
   /**
-   * Reads what {@link has} has, in pieces that must not be changed; a lot of it from the disk is
+   * Reads what {@link has} has, in pieces that must not be changed; a lot of it from a slow disk is
    * read beside, and promised.
    *
    * @returns undefined when one of the blocks is not here, or not any more.
@@ -130,9 +131,10 @@ export class CachedImage {
   ): readonly Uint8Array[] | undefined | Promise<readonly Uint8Array[] | undefined> {
     const parts = this.#find(span);
     if (parts === undefined) return undefined;
-    let cold = 0;
-    for (const part of parts) if (!(part instanceof Uint8Array) && part.isCold) cold += part.length;
-    if (cold > SYNC_BYTES) return this.#readBeside(span, parts);
+    let onDisk = 0;
+    for (const part of parts) if (!(part instanceof Uint8Array)) onDisk += part.length;
+    if (onDisk > SYNC_BYTES && performance.now() < this.#slowUntil)
+      return this.#readBeside(span, parts);
     const pieces: Uint8Array[] = [];
     for (const part of parts) {
       if (part instanceof Uint8Array) pieces.push(part);
@@ -153,7 +155,6 @@ export class CachedImage {
     this.#recent.set(first, bytes);
     if (this.#store.store({ number, digest, bytes, onSettled })) {
       this.#waiting.set(first, bytes);
-      this.#isWarm[first] = 1;
     }
   }
 
@@ -205,13 +206,11 @@ export class CachedImage {
       const segment = this.#segments.get(this.#segmentOf[first] ?? 0);
       if (segment === undefined) return undefined;
       const offset = this.#offsetOf[first] ?? 0;
-      const isCold = this.#isWarm[first] === 0;
       if (stretch?.segment === segment && stretch.offset + stretch.length === offset) {
         stretch.count += 1;
         stretch.length += length;
-        stretch.isCold ||= isCold;
       } else {
-        stretch = { segment, offset, first: index, count: 1, length, isCold };
+        stretch = { segment, offset, first: index, count: 1, length };
         parts.push(stretch);
       }
     }
@@ -250,8 +249,13 @@ export class CachedImage {
   #readStretch({ segment, offset, length }: Stretch): Buffer | undefined {
     // Not from the pool: a small piece would keep 8 KiB of it.
     const bytes = Buffer.allocUnsafeSlow(length);
+    const started = performance.now();
     try {
-      return bytes.subarray(0, segment.readSync(bytes, offset));
+      const got = segment.readSync(bytes, offset);
+      const ended = performance.now();
+      if (length > SYNC_BYTES && ended - started > length / MEMORY_SPEED)
+        this.#slowUntil = ended + SLOW_MS;
+      return bytes.subarray(0, got);
     } catch (error) {
       this.#store.reportUnreadable(segment, error);
       return undefined;
@@ -279,7 +283,6 @@ export class CachedImage {
         continue;
       }
       stretch.segment.markUsed(this.#slotOf[first] ?? 0);
-      this.#isWarm[first] = 1;
       const begin = inSpan * blockSize;
       // The rest of it is wanted next, when a file is read in order by small reads.
       if (from > begin || to < begin + length) this.#recent.set(first, apart(block, bytes));
