@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { startGanesha } from '../../support/ganesha.ts';
-import { type ReadyProxy, startRowfs } from '../../support/rowfs.ts';
+import { askRowfs, type ReadyProxy, type RowfsDaemon, startRowfs } from '../../support/rowfs.ts';
 import { type BenchCase, type BenchRow, costRow, summarize } from '../bench-case.ts';
 import { nfsSide } from '../overlay/sides.ts';
 import { makeImage, SMALL_FILES } from '../overlay/trees.ts';
@@ -19,7 +19,7 @@ const SETTLE_MS = 5_000;
 
 /**
  * The memory of a `rowfs proxy` over an image of 100,000 files, all of them seen by a client and 20,000
- * of them changed.
+ * of them changed: over a verified image, as published versions are, and over a plain export.
  */
 export const memory: BenchCase = {
   name: 'memory',
@@ -35,6 +35,8 @@ export const memory: BenchCase = {
       const image = join(directory, 'image');
       const size = { directories, filesPerDirectory: FILES_PER_DIRECTORY, imageFileBytes: 0 };
       await makeImage(image, size);
+      const owner = { directory, owner: 'publisher' };
+      const { digest } = await askRowfs<{ digest: string }>(['image', 'build', image], owner);
       const below = await startGanesha({
         name: 'below',
         directory,
@@ -42,44 +44,69 @@ export const memory: BenchCase = {
       });
       closing.unshift(() => below.close());
       const server = `${below.host}:${below.nfsPort},${below.mountPort}:${image}`;
-      const proxy = await startRowfs<ReadyProxy>(
-        ['proxy', '--server', server, '--listen', '127.0.0.1:0', '--rest', '127.0.0.1:0'],
-        { directory, owner: 'proxy' },
-      );
-      closing.unshift(() => proxy.stop());
-      const side = nfsSide('the proxy', { ...proxy.ready, path: '/' });
-      const rows: BenchRow[] = [];
-      const add = (name: string, bytes: number, isJudged = false): void => {
-        const amounts = { ours: bytes / 1e6, peer: BUDGET_MB };
-        rows.push(costRow(name, 'MB', amounts, isJudged ? 1 : undefined));
-        log(`${name.padEnd(70)} ${(bytes / 1e6).toFixed(1)} MB`);
-      };
-      const measure = async (what: string): Promise<void> => {
-        await pause(SETTLE_MS);
-        const { now, anonymous, mapped } = await residentMemory(proxy.process.pid);
-        add(`resident, ${what}`, now, true);
-        add(`of that its own (RssAnon), ${what}`, anonymous);
-        add(`of that pages of mapped files (RssFile), ${what}`, mapped);
-      };
-      const walk: Work = { kind: 'walk', directory: SMALL_FILES };
       const files = directories * FILES_PER_DIRECTORY;
-      await measure('before the first client');
-      await side.perform(walk);
-      await measure(`${files} files seen`);
-      await side.perform({
-        kind: 'change-files',
-        directory: SMALL_FILES,
-        every: CHANGED_EVERY,
-        inFlight: 8,
-      });
-      await measure(`${files / CHANGED_EVERY} of them changed`);
-      await side.perform(walk);
-      await measure('and all seen once more');
-      const { most } = await residentMemory(proxy.process.pid);
-      add('the most that was resident at any time (VmHWM)', most);
+      const rows: BenchRow[] = [];
+      for (const [over, args] of [
+        ['a verified image', ['--digest', digest]],
+        ['a plain export', []],
+      ] as const) {
+        const add = (name: string, bytes: number, isJudged = false): void => {
+          const amounts = { ours: bytes / 1e6, peer: BUDGET_MB };
+          rows.push(costRow(`${over}: ${name}`, 'MB', amounts, isJudged ? 1 : undefined));
+          log(`${`${over}: ${name}`.padEnd(90)} ${(bytes / 1e6).toFixed(1)} MB`);
+        };
+        const proxy = await startRowfs<ReadyProxy>(
+          [
+            'proxy',
+            '--server',
+            server,
+            ...args,
+            '--listen',
+            '127.0.0.1:0',
+            '--rest',
+            '127.0.0.1:0',
+          ],
+          { directory, owner: over.replaceAll(' ', '-') },
+        );
+        try {
+          await measureProxy(proxy, files, add);
+        } finally {
+          await proxy.stop();
+        }
+      }
       return summarize('memory', rows);
     } finally {
       for (const close of closing) await close();
     }
   },
 };
+
+async function measureProxy(
+  proxy: RowfsDaemon<ReadyProxy>,
+  files: number,
+  add: (name: string, bytes: number, isJudged?: boolean) => void,
+): Promise<void> {
+  const side = nfsSide('the proxy', { ...proxy.ready, path: '/' });
+  const measure = async (what: string): Promise<void> => {
+    await pause(SETTLE_MS);
+    const { now, anonymous, mapped } = await residentMemory(proxy.process.pid);
+    add(`resident, ${what}`, now, true);
+    add(`of that its own (RssAnon), ${what}`, anonymous);
+    add(`of that pages of mapped files (RssFile), ${what}`, mapped);
+  };
+  const walk: Work = { kind: 'walk', directory: SMALL_FILES };
+  await measure('before the first client');
+  await side.perform(walk);
+  await measure(`${files} files seen`);
+  await side.perform({
+    kind: 'change-files',
+    directory: SMALL_FILES,
+    every: CHANGED_EVERY,
+    inFlight: 8,
+  });
+  await measure(`${files / CHANGED_EVERY} of them changed`);
+  await side.perform(walk);
+  await measure('and all seen once more');
+  const { most } = await residentMemory(proxy.process.pid);
+  add('the most that was resident at any time (VmHWM)', most);
+}
