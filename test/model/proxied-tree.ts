@@ -1,4 +1,5 @@
-import { cp, rm } from 'node:fs/promises';
+import { cpSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   connectNfs3,
@@ -74,14 +75,17 @@ export class ProxiedTree {
     await this.#start();
   }
 
-  /** What kill -9 leaves: the files as the operating system has them, nothing flushed. */
+  /**
+   * What kill -9 leaves: the files as the operating system has them, nothing flushed. They are copied in one
+   * go, in which the proxy, of this process too, does nothing.
+   */
   async kill(): Promise<void> {
     this.#starts += 1;
     const before = this.#stateDirectory;
     this.#stateDirectory = `${before.slice(0, before.lastIndexOf('-'))}-${this.#starts}`;
-    await cp(before, this.#stateDirectory, {
+    cpSync(before, this.#stateDirectory, {
       recursive: true,
-      // The lock is of a process that is gone; a file being replaced may go while it is copied.
+      // The lock is of a process that is gone.
       filter: (path) => !path.endsWith('/lock') && !path.endsWith('.new'),
     });
     await this.#proxy.close();
