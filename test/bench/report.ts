@@ -34,7 +34,7 @@ function render(all: readonly Kept[]): string {
       const limit = row.isCeiling === true ? 'at most ' : '';
       const target = row.target === undefined ? '' : `${limit}${row.target}x`;
       const met = row.met === undefined ? '' : row.met ? 'yes' : '**no**';
-      return `| ${row.name} | ${amount(row.ours)} ${row.unit} | ${amount(row.peer)} ${row.unit} | ${row.ratio.toFixed(2)}x | ${target} | ${met} |`;
+      return `| ${row.name} | ${amount(row.ours)} ${row.unit} | ${amount(row.peer)} ${row.unit} | ${ratio(row.ratio)}x | ${target} | ${met} |`;
     });
     return [
       `## ${result.case}`,
@@ -55,6 +55,10 @@ function render(all: readonly Kept[]): string {
     '',
     ...sections,
   ].join('\n');
+}
+
+function ratio(value: number): string {
+  return value === 0 || value >= 0.1 ? value.toFixed(2) : value.toPrecision(2);
 }
 
 function amount(value: number): string {
