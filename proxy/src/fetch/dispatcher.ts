@@ -226,7 +226,7 @@ export class Dispatcher {
 
   #unanswered({ served }: Source, blocks: readonly WantedBlock[], error: unknown): void {
     if (this.#closing.signal.aborted) return;
-    for (const wanted of blocks) wanted.isInTrouble();
+    for (const wanted of blocks) wanted.noteTrouble();
     const { replica } = served;
     const reason = error instanceof FailoverError ? error : unreachable(replica.address, error);
     replica.demote(served, reason);
@@ -302,11 +302,11 @@ export class Dispatcher {
     for (const read of reads) {
       if (read.isLate || !read.isOverdue(now)) continue;
       read.isLate = true;
-      for (const wanted of read.blocks) wanted.isInTrouble();
+      for (const wanted of read.blocks) wanted.noteTrouble();
       this.#askAgain(read.blocks);
     }
     for (const walk of walks.values())
-      if (walk.isOverdue(now)) for (const wanted of walk.blocks) wanted.isInTrouble();
+      if (walk.isOverdue(now)) for (const wanted of walk.blocks) wanted.noteTrouble();
   }
 
   /** What was asked for long ago, or has nobody to be asked of, is given up. */

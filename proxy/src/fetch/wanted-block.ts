@@ -40,7 +40,7 @@ export class WantedBlock {
     return this.#isSettled;
   }
 
-  isInTrouble(): void {
+  noteTrouble(): void {
     this.inTroubleSince = Math.min(this.inTroubleSince, performance.now());
   }
 
