@@ -6,8 +6,8 @@ import type { SegmentSupply } from './segment-supply.ts';
 import type { BlockToStore, SegmentWriter } from './segment-writer.ts';
 
 /** Blocks that wait in memory for the disk, from when on whoever brings more should wait, and that go to it at once. */
-const MAX_WAITING_BYTES = 32 * 1024 * 1024;
-const MANY_WAITING_BYTES = MAX_WAITING_BYTES / 2;
+const MAX_WAITING_BYTES = 48 * 1024 * 1024;
+const MANY_WAITING_BYTES = 16 * 1024 * 1024;
 const MAX_BATCH_BYTES = 4 * 1024 * 1024;
 
 /** After a failure nothing is stored for a while, which doubles from one failure to the next. */
@@ -27,8 +27,8 @@ export class BlockStorer {
   #isStoring = false;
   /** What was begun, one after the other; never rejected. */
   #work: Promise<void> = Promise.resolve();
-  /** The end of the batch that is on its way. */
-  #batch: Promise<void> = Promise.resolve();
+  /** Resolved at the end of the next batch. */
+  #progress = Promise.withResolvers<undefined>();
   #writer: SegmentWriter | undefined;
   #pausedUntil = 0;
   #pauseMs = 0;
@@ -59,8 +59,8 @@ export class BlockStorer {
   }
 
   /** Undefined, or resolves when some of the many blocks that wait are stored. */
-  get congestion(): Promise<void> | undefined {
-    return this.#waitingBytes > MANY_WAITING_BYTES ? this.#batch : undefined;
+  get congestion(): Promise<unknown> | undefined {
+    return this.#waitingBytes > MANY_WAITING_BYTES ? this.#progress.promise : undefined;
   }
 
   /** Resolves when all that was taken by now is stored, or let go. */
@@ -100,8 +100,9 @@ export class BlockStorer {
     // What comes in the same turn of the event loop goes together.
     await new Promise(setImmediate);
     while (this.#queue.length > 0) {
-      this.#batch = this.#storeBatch(this.#takeBatch());
-      await this.#batch;
+      await this.#storeBatch(this.#takeBatch());
+      this.#progress.resolve(undefined);
+      this.#progress = Promise.withResolvers();
     }
     this.#isStoring = false;
   }

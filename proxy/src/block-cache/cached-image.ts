@@ -26,7 +26,7 @@ export interface BlockStore {
   /** How many more bytes would be taken now. */
   room(): number;
   /** Undefined, or resolves when some of the many blocks that wait are stored. */
-  congestion(): Promise<void> | undefined;
+  congestion(): Promise<unknown> | undefined;
   /** Resolves when all that was taken is stored, or let go. */
   settled(): Promise<void>;
   /** A block in a segment is not what its record says. */
@@ -172,7 +172,7 @@ export class CachedImage {
    * Undefined, or resolves when some of the many blocks that wait to be stored are: whoever brings more
    * before that risks that they are not.
    */
-  get congestion(): Promise<void> | undefined {
+  get congestion(): Promise<unknown> | undefined {
     return this.#store.congestion();
   }
 

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { type Image, lookupPath } from '@rowfs/image';
 import fc from 'fast-check';
@@ -136,6 +137,20 @@ describe('BlockReader', () => {
     const reader = new BlockReader((await bench.cache()).attach(image), fetcher);
     for (const offset of [2_800_000, 700_000]) await read(reader, 'big', offset, 100);
     assert.deepEqual(fetcher.numbers('read-ahead'), []);
+  });
+
+  it('stores what it fetches, however fast it comes', async () => {
+    const large = { large: randomBytes(64 * 1024 * 1024) };
+    const fast = await bench.image(large, 'large', 64 * 1024);
+    const cache = await bench.cache({ maxBytes: 512 * 1024 * 1024 });
+    const cached = cache.attach(fast);
+    const reader = new BlockReader(cached, new MemoryFetcher(fast, blocksOf(fast, large)));
+    const fileid = fast.lookup(fast.root, 'large') ?? 0;
+    const step = 1024 * 1024;
+    for (let offset = 0; offset < large.large.length; offset += step)
+      await reader.read(fileid, offset, step, signal);
+    await cache.settled();
+    assert.equal(cached.countStored(), fast.blockCount);
   });
 
   it('tells what was used, in the order of first use', async () => {

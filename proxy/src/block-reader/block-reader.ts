@@ -31,7 +31,7 @@ type Pieces = readonly Uint8Array[];
 
 const ZEROS = Buffer.alloc(1024 * 1024);
 /** What read-ahead and prefetching have on its way at most, in bytes. */
-const MAX_AHEAD_BYTES = 48 * 1024 * 1024;
+const MAX_AHEAD_BYTES = 16 * 1024 * 1024;
 const MAX_PREFETCH_BYTES = 16 * 1024 * 1024;
 /** The same when blocks cannot be stored: what is fetched must be read before it is forgotten. */
 const MAX_UNSTORED_AHEAD_BYTES = 2 * 1024 * 1024;
@@ -265,8 +265,10 @@ export class BlockReader implements FileContents {
 
   #fetchAhead(first: number, end: number, urgency: Urgency): number {
     const { blockSize } = this.#image;
-    const { room } = this.#cached;
-    const maxBytes = room > 0 ? Math.min(room, MAX_AHEAD_BYTES) : MAX_UNSTORED_AHEAD_BYTES;
+    const { room, congestion } = this.#cached;
+    // The disk does not keep up: what came now would have to be fetched again.
+    if (congestion !== undefined) return first;
+    const maxBytes = room > 0 ? MAX_AHEAD_BYTES : MAX_UNSTORED_AHEAD_BYTES;
     for (let number = first; number < end; number += 1) {
       if (this.#cached.has(number) || this.#inFlight.has(number)) continue;
       if (this.#inFlight.size * blockSize >= maxBytes) return number;
@@ -298,7 +300,7 @@ function addZeros(pieces: Uint8Array[], count: number): void {
 }
 
 /** Resolves when the promise does, but after `ms` at the latest. */
-async function atMost(ms: number, promise: Promise<void>): Promise<void> {
+async function atMost(ms: number, promise: Promise<unknown>): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, ms)));
   await Promise.race([promise, late]);

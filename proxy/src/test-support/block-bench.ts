@@ -37,13 +37,17 @@ export class BlockBench {
   }
 
   /** An image of files with these contents. */
-  async image(files: Readonly<Record<string, Buffer>>, name = 'tree'): Promise<Image> {
+  async image(
+    files: Readonly<Record<string, Buffer>>,
+    name = 'tree',
+    blockSize = BLOCK_SIZE,
+  ): Promise<Image> {
     const tree = join(this.root, name);
     for (const [path, bytes] of Object.entries(files)) {
       await mkdir(dirname(join(tree, path)), { recursive: true });
       await writeFile(join(tree, path), bytes);
     }
-    return (await buildImage(tree, { blockSize: BLOCK_SIZE })).image;
+    return (await buildImage(tree, { blockSize })).image;
   }
 
   get cacheDirectory(): string {
