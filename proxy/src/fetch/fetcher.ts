@@ -7,6 +7,7 @@ import type { OpenServer, ServerStatus } from '../failover/replica.ts';
 import type { ImageServer } from '../locator.ts';
 import { Dispatcher } from './dispatcher.ts';
 import { ServedImage } from './served-image.ts';
+import type { ServerFault } from './server-fault.ts';
 import { severalConnections } from './several-connections.ts';
 import { Standings } from './standings.ts';
 
@@ -26,6 +27,8 @@ export interface FetcherOptions {
   /** They export the image's tree. All that are good are used at once. */
   readonly servers: readonly ImageServer[];
   readonly openServer: OpenServer;
+  /** Servers that are not trusted from the beginning, by address, and why. Default: none. */
+  readonly suspects?: ReadonlyMap<string, ServerFault>;
   readonly timings: FetchTimings;
   readonly logger: Logger;
   /** Called soon after each change of a server's state, or of the set of servers. */
@@ -61,7 +64,8 @@ const CONNECTIONS = 4;
 
 export function createFetcher(options: FetcherOptions): Fetcher {
   const { image, servers, openServer, timings, logger } = options;
-  const standings = new Standings<ServedImage>(timings.distrustMs);
+  const { suspects = new Map<string, ServerFault>() } = options;
+  const standings = new Standings<ServedImage>(timings.distrustMs, suspects);
   const replicas: ReplicaSet<ServedImage> = new ReplicaSet({
     servers,
     openServer: severalConnections(openServer, CONNECTIONS),

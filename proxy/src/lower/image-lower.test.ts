@@ -90,6 +90,16 @@ describe('a verified image below a proxy', () => {
     const client = await clientOf(proxy);
     assert.equal((await client.read('read')).toString(), 'read of the image');
     assert.deepEqual(await client.names(''), ['read', 'unread']);
+    const [distrusted, ...good] = (await proxy.status()).servers;
+    assert.deepEqual(
+      [distrusted?.state, distrusted?.lastError?.code],
+      ['demoted', 'WRONG_MANIFEST'],
+    );
+    assert.equal(distrusted?.blocks?.good, 0);
+    assert.equal(
+      good.reduce((sum, { blocks }) => sum + (blocks?.good ?? 0), 0),
+      1,
+    );
   });
 
   it('does not start when nobody has the manifest that was signed', async () => {

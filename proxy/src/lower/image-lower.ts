@@ -3,6 +3,7 @@ import { BlockCache } from '../block-cache/block-cache.ts';
 import { BlockReader } from '../block-reader/block-reader.ts';
 import { Cleanup } from '../cleanup.ts';
 import { DEFAULT_FETCH_TIMINGS } from '../fetch/fetcher.ts';
+import { ServerFault } from '../fetch/server-fault.ts';
 import { imageView } from '../image-view/image-view.ts';
 import { findImage } from '../published/find-image.ts';
 import { FetcherOnDemand, imageServer } from './fetcher-on-demand.ts';
@@ -28,6 +29,7 @@ export async function openImageLower(
     image,
     servers,
     openServer,
+    suspects: new Map(wrong.map(({ server, reason }) => [server, wrongManifest(server, reason)])),
     timings: { ...DEFAULT_FETCH_TIMINGS, ...timings },
     logger,
     onChange: (status) => options.onChange(status.map(imageServer)),
@@ -67,6 +69,10 @@ export async function openImageLower(
     status: () => ({ servers: fetcher.status(), image: status() }),
     close: () => cleanup.run(),
   };
+}
+
+function wrongManifest(server: string, reason: string): ServerFault {
+  return new ServerFault('WRONG_MANIFEST', `${server}: ${reason}`);
 }
 
 /** What a boot reads is recorded, and what earlier ones read is fetched ahead. */
