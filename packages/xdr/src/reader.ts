@@ -2,6 +2,8 @@ import { XdrError } from './error.ts';
 
 const EMPTY = new Uint8Array(0);
 const TWO_TO_32 = 0x1_0000_0000;
+/** So few bytes are copied sooner one by one than by a view of them: handles, for instance. */
+const SMALL_BYTES = 64;
 
 /** Bytes of padding that follow `length` bytes of opaque data (RFC 4506 section 4.9). */
 export function paddingOf(length: number): number {
@@ -121,8 +123,20 @@ export class XdrReader {
 
   /** string, section 4.11, of at most `limit` bytes: one character per byte (latin1), lossless. */
   string(limit: number): string {
-    const bytes = this.opaque(limit);
-    return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1');
+    const length = this.#length(limit);
+    this.#need(length);
+    const at = this.#position;
+    const piece = this.#piece;
+    let text: string;
+    if (at + length <= piece.length) {
+      text = Buffer.from(piece.buffer, piece.byteOffset + at, length).toString('latin1');
+      this.#position = at + length;
+      this.#remaining -= length;
+    } else {
+      text = Buffer.from(this.#copy(length)).toString('latin1');
+    }
+    this.#skipPadding(length);
+    return text;
   }
 
   /** Optional data, section 4.19: undefined when the discriminant says that nothing follows. */
@@ -170,6 +184,14 @@ export class XdrReader {
   #copy(length: number): Uint8Array {
     this.#need(length);
     const copy = new Uint8Array(length);
+    const at = this.#position;
+    if (length <= SMALL_BYTES && at + length <= this.#piece.length) {
+      const piece = this.#piece;
+      for (let i = 0; i < length; i += 1) copy[i] = piece[at + i] ?? 0;
+      this.#position = at + length;
+      this.#remaining -= length;
+      return copy;
+    }
     for (let done = 0; done < length;) {
       this.#advance();
       const part = this.#piece.subarray(this.#position, this.#position + length - done);
@@ -183,8 +205,12 @@ export class XdrReader {
 
   #skipPadding(length: number): void {
     const padding = paddingOf(length);
+    if (padding === 0) return;
     // RFC 4506 section 4.9 wants zeros; deployed peers send garbage, so only the count is checked.
-    if (padding > 0) this.#copy(padding);
+    if (this.#position + padding <= this.#piece.length) {
+      this.#position += padding;
+      this.#remaining -= padding;
+    } else this.#copy(padding);
   }
 
   #uint32AcrossPieces(): number {

@@ -53,11 +53,14 @@ export class LowerListing {
     this.#high = Uint32Array.from(entries, ({ position }) => position.high);
     this.#low = Uint32Array.from(entries, ({ position }) => position.low);
     this.#fileids = BigUint64Array.from(entries, ({ fileid }) => fileid);
-    // Copied: what is kept must not keep the whole messages that it came in.
-    this.#handles = Buffer.concat(entries.map(({ handle }) => handle ?? new Uint8Array(0)));
     this.#handleStarts = new Uint32Array(entries.length + 1);
     entries.forEach(({ handle }, i) => {
       this.#handleStarts[i + 1] = (this.#handleStarts[i] ?? 0) + (handle?.length ?? 0);
+    });
+    // Copied: what is kept must not keep the messages that it came in, nor a piece of Buffer's pool.
+    this.#handles = Buffer.allocUnsafeSlow(this.#handleStarts.at(-1) ?? 0);
+    entries.forEach(({ handle }, i) => {
+      if (handle !== undefined) this.#handles.set(handle, this.#handleStarts[i]);
     });
   }
 

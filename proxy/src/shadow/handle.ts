@@ -52,14 +52,13 @@ export class HandleCodec {
 
   /** A status instead: STALE for a handle of another shadow, BADHANDLE for anything else. */
   identify(handle: Filehandle): Identity | Nfsstat3Error {
-    const bytes = Buffer.from(handle.buffer, handle.byteOffset, handle.byteLength);
-    if (bytes.length <= HEADER_BYTES || bytes[0] !== FORMAT) return Nfsstat3.BADHANDLE;
-    if (bytes.compare(this.#shadowId, 0, SHADOW_ID_BYTES, 1, 1 + SHADOW_ID_BYTES) !== 0) {
-      return Nfsstat3.STALE;
+    if (handle.length <= HEADER_BYTES || handle[0] !== FORMAT) return Nfsstat3.BADHANDLE;
+    for (let i = 0; i < SHADOW_ID_BYTES; i += 1) {
+      if (handle[1 + i] !== this.#shadowId[i]) return Nfsstat3.STALE;
     }
-    if (bytes[9] === LOWER) return { lower: bytes.subarray(HEADER_BYTES) };
-    if (bytes[9] === BORN_HERE && bytes.length === HEADER_BYTES + ID_BYTES) {
-      return { id: bytes.readUIntBE(HEADER_BYTES, ID_BYTES) };
+    if (handle[9] === LOWER) return { lower: restOf(handle) };
+    if (handle[9] === BORN_HERE && handle.length === HEADER_BYTES + ID_BYTES) {
+      return { id: Buffer.from(handle).readUIntBE(HEADER_BYTES, ID_BYTES) };
     }
     return Nfsstat3.BADHANDLE;
   }
@@ -71,4 +70,11 @@ export class HandleCodec {
     handle[9] = kind;
     return handle;
   }
+}
+
+/** What follows the header. A copy: a view would give the handle memory of its own, outside of the heap. */
+function restOf(handle: Filehandle): Filehandle {
+  const rest = new Uint8Array(handle.length - HEADER_BYTES);
+  for (let i = 0; i < rest.length; i += 1) rest[i] = handle[HEADER_BYTES + i] ?? 0;
+  return rest;
 }

@@ -1,11 +1,12 @@
-import type {
-  Filehandle,
-  Filename,
-  Ftype3,
-  Nfspath,
-  Nfstime3,
-  Specdata3,
-  Verf3,
+import {
+  type Filehandle,
+  type Filename,
+  type Ftype3,
+  NFS3_FHSIZE,
+  type Nfspath,
+  type Nfstime3,
+  type Specdata3,
+  type Verf3,
 } from '@rowfs/nfs3';
 import type { Position } from './cookies.ts';
 import { ShadowError } from './shadow-error.ts';
@@ -112,6 +113,9 @@ export function readEntryKey(key: Buffer): { position: Position; name: Filename 
 }
 
 export function latin1(bytes: Uint8Array): string {
+  if (Buffer.isBuffer(bytes)) return bytes.toString('latin1');
+  // A small array has its bytes with it, until somebody asks for its buffer: handles must stay small.
+  if (bytes.length <= NFS3_FHSIZE) return String.fromCharCode(...bytes);
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
 }
 

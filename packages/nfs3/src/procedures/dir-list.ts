@@ -41,14 +41,21 @@ function writeEntries<Entry>(
   }
 }
 
-/** A copy of a page's entries that is encoded once, and sent as it is from then on. */
+/**
+ * A copy of a page's entries that is encoded once, and sent as it is from then on.
+ *
+ * @param bytes how many it takes.
+ */
 export function encodedEntries<Entry>(
   entries: readonly Entry[],
   writeEntry: WriteEntry<Entry>,
+  bytes: number,
 ): readonly Entry[] {
-  const writer = new XdrWriter();
+  // Not from the pool: what is kept for long would keep other things in memory.
+  const value = Buffer.allocUnsafeSlow(bytes);
+  const writer = new XdrWriter(value);
   writeEntries(writer, entries, writeEntry);
-  const value = Buffer.concat(writer.finish());
+  if (writer.length !== bytes) throw new RangeError(`entries take ${writer.length} bytes`);
   // Not enumerable: it is no part of what the entries say.
   return Object.defineProperty([...entries], ENCODED, { value });
 }

@@ -62,7 +62,9 @@ function writeEntry(w: XdrWriter, entry: DirEntryPlus): void {
 
 /** A copy of a page's entries that is encoded once: for a service that gives a page again and again. */
 export function encodedEntriesPlus(entries: readonly DirEntryPlus[]): readonly DirEntryPlus[] {
-  return encodedEntries(entries, writeEntry);
+  let bytes = 0;
+  for (const entry of entries) bytes += dirEntryPlusBytes(entry);
+  return encodedEntries(entries, writeEntry, bytes);
 }
 
 export const readdirplus: ProcedureCodec<ReaddirplusArgs, ReaddirplusResult> = {
