@@ -7,14 +7,14 @@ import { execa } from 'execa';
 import { type Ganesha, startGanesha } from '../../support/ganesha.ts';
 import { type LinkSettings, type Relay, startRelay } from '../../support/relay.ts';
 import { askRowfs, type ReadyProxy, startRowfs, stateOf } from '../../support/rowfs.ts';
-import { type BenchCase, type BenchRow, costRow, median, summarize } from '../bench-case.ts';
+import { type BenchCase, type BenchRow, costRow, summarize } from '../bench-case.ts';
 import type { ColdResult, ColdTask, ColdWork } from '../cold/client.ts';
 import { LARGE_FILE, makeColdTree, WALKED } from '../cold/tree.ts';
 
 const client = fileURLToPath(new URL('../cold/client.ts', import.meta.url));
 
-const FAR: LinkSettings = { roundTripMs: 68, bytesPerSecond: 12_500_000 };
-const FAR_AND_FAST: LinkSettings = { roundTripMs: 68, bytesPerSecond: 125_000_000 };
+const FAR = { roundTripMs: 68, bytesPerSecond: 12_500_000 } satisfies LinkSettings;
+const FAR_AND_FAST = { roundTripMs: 68, bytesPerSecond: 125_000_000 } satisfies LinkSettings;
 /** READs of 1 MiB that a client's read-ahead has under way: more than Linux has by default. */
 const READ_AHEAD = 8;
 
@@ -76,29 +76,33 @@ export const imageCold: BenchCase = {
           `${name.padEnd(74)} ${row.ratio.toFixed(4)}x (${ours.toFixed(0)} / ${peer.toFixed(0)})`,
         );
       };
+      const rounds = short ? 1 : 3;
       const far = sidesOf(FAR);
 
       const walk: ColdWork = { kind: 'walk', directory: WALKED };
-      const walked = await far.ours.perform(walk);
-      const walkedBefore = await far.peer.perform(walk);
+      const cats: ColdWork = { kind: 'files', paths: files };
+      // Each waits for its own link nearly all of the time, and does not disturb the other.
+      const [walkedBefore, readBefore] = await Promise.all([
+        far.peer.perform(walk),
+        far.peer.perform(cats),
+      ]);
+      const walked = await repeated(rounds, () => far.ours.perform(walk));
       assert.equal(walked.entries, walkedBefore.entries);
       const count = size.directories * size.filesPerDirectory;
       add(`walk of ${count} files, 68 ms`, walked.ms, walkedBefore.ms, 1 / 200);
       const begun = walked.startMs + walked.ms;
       add('the same, with the start of the proxy', begun, walkedBefore.ms);
 
-      const cats: ColdWork = { kind: 'files', paths: files };
       const read = await far.ours.perform(cats);
-      const readBefore = await far.peer.perform(cats);
       assert.equal(read.bytes, fileBytes);
       assert.equal(readBefore.bytes, fileBytes);
       const reading = `${files.length} files in random order, 68 ms, 100 Mbit/s`;
       add(reading, read.ms, readBefore.ms, 1 / 5);
-      const { ms: foreseenMs, bytes } = await far.ours.perform(cats, read.profiles);
-      assert.equal(bytes, fileBytes);
-      const onLinkMs = fileBytes / ((FAR.bytesPerSecond ?? 1) / 1000);
-      add('the same with a boot profile, beside the time of the link', foreseenMs, onLinkMs, 1.3);
-      add('the same with a boot profile, beside NFS', foreseenMs, readBefore.ms);
+      const foreseen = await repeated(rounds, () => far.ours.perform(cats, read.profiles));
+      assert.equal(foreseen.bytes, fileBytes);
+      const onLinkMs = fileBytes / (FAR.bytesPerSecond / 1000);
+      add('the same with a boot profile, beside the time of the link', foreseen.ms, onLinkMs, 1.3);
+      add('the same with a boot profile, beside NFS', foreseen.ms, readBefore.ms);
 
       const fast = sidesOf(FAR_AND_FAST);
       const { largeBytes } = size;
@@ -108,21 +112,28 @@ export const imageCold: BenchCase = {
         bytes: largeBytes,
         inFlight: READ_AHEAD,
       };
-      const inOrder: ColdResult[] = [];
-      for (let round = 0; round < (short ? 1 : 3); round += 1)
-        inOrder.push(await fast.ours.perform(dd));
-      for (const { bytes } of inOrder) assert.equal(bytes, largeBytes);
-      const ms = median(inOrder.map((result) => result.ms));
-      const linkMs = largeBytes / ((FAR_AND_FAST.bytesPerSecond ?? 1) / 1000);
+      const inOrder = await repeated(rounds, () => fast.ours.perform(dd));
+      const inOrderBefore = await fast.peer.perform(dd);
+      assert.equal(inOrder.bytes, largeBytes);
+      const linkMs = largeBytes / (FAR_AND_FAST.bytesPerSecond / 1000);
       const large = `${largeBytes / 2 ** 20} MiB in order, 68 ms, 1 Gbit/s`;
-      add(`${large}, beside the time of the link`, ms, linkMs, 1 / 0.8);
-      add(`${large}, beside NFS with 8 MiB of read-ahead`, ms, (await fast.peer.perform(dd)).ms);
+      add(`${large}, beside the time of the link`, inOrder.ms, linkMs, 1 / 0.8);
+      add(`${large}, beside NFS with 8 MiB of read-ahead`, inOrder.ms, inOrderBefore.ms);
       return summarize('image-cold', rows);
     } finally {
       for (const close of closing) await close();
     }
   },
 };
+
+/** The round whose time is the median: what this machine did besides is not to decide. */
+async function repeated(rounds: number, perform: () => Promise<SideResult>): Promise<SideResult> {
+  const results: SideResult[] = [];
+  for (let round = 0; round < rounds; round += 1) results.push(await perform());
+  const [middle] = results.sort((a, b) => a.ms - b.ms).slice((rounds - 1) / 2);
+  if (middle === undefined) throw new Error('no round was done');
+  return middle;
+}
 
 async function perform(task: ColdTask): Promise<ColdResult> {
   const { stdout } = await execa(process.execPath, [client, JSON.stringify(task)]);
