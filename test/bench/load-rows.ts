@@ -33,6 +33,15 @@ const measures = {
 
 export type Target = Pick<LoadTask, 'host' | 'port' | 'mountPort' | 'path'>;
 
+/** How often each side has its turn, and for how long: as long again before that, to be warm. */
+export interface RunLength {
+  readonly rounds: number;
+  readonly seconds: number;
+}
+
+/** To see that a case works. */
+export const SHORT_RUN: RunLength = { rounds: 1, seconds: 0.3 };
+
 /**
  * What both do, in turn.
  *
@@ -43,9 +52,9 @@ export async function compareLoads(
   { name, task, target }: Measured,
   ours: Target,
   peer: Target,
-  short: boolean,
+  length: RunLength,
 ): Promise<BenchRow> {
-  const seconds = short ? 0.3 : 1.5;
+  const { seconds } = length;
   const rounds: { ours: number; peer: number }[] = [];
   const [unit, amountOf] = measures[task.kind];
   const one = async (where: Target): Promise<number> => {
@@ -55,7 +64,7 @@ export async function compareLoads(
     const result = JSON.parse(stdout) as LoadResult;
     return amountOf(result);
   };
-  for (let round = 0; round < (short ? 1 : 5); round += 1) {
+  for (let round = 0; round < length.rounds; round += 1) {
     // Who goes first changes, so that neither always finds the warmer machine.
     const first = round % 2 === 0 ? ours : peer;
     const a = await one(first);

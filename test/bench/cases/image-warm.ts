@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { startGanesha } from '../../support/ganesha.ts';
 import { askRowfs, type ReadyProxy, startRowfs } from '../../support/rowfs.ts';
 import { type BenchCase, type BenchRow, costRow, summarize } from '../bench-case.ts';
-import { compareLoads, makeLoadTree, type Measured } from '../load-rows.ts';
+import { compareLoads, makeLoadTree, type Measured, SHORT_RUN } from '../load-rows.ts';
 import { nfsSide } from '../overlay/sides.ts';
 import { makeImage, SMALL_FILES } from '../overlay/trees.ts';
 import { residentMemory } from '../resident-memory.ts';
@@ -97,7 +97,8 @@ export const imageWarm: BenchCase = {
       const { now } = await residentMemory(proxy.process.pid);
       const amounts = { ours: now / 1e6, peer: BUDGET_MB };
       add(costRow(`resident, ${files} files seen, of its budget`, 'MB', amounts, 1));
-      for (const each of measured) add(await compareLoads(lightLoad, each, ours, peer, short));
+      const length = short ? SHORT_RUN : { rounds: 3, seconds: 1 };
+      for (const each of measured) add(await compareLoads(lightLoad, each, ours, peer, length));
       const loaded = { ours: (await residentMemory(proxy.process.pid)).now / 1e6, peer: BUDGET_MB };
       add(costRow('resident, after all of that', 'MB', loaded));
       return summarize('image-warm', rows);

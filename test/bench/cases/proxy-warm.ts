@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { startGanesha } from '../../support/ganesha.ts';
 import { type BenchCase, type BenchRow, summarize } from '../bench-case.ts';
-import { compareLoads, makeLoadTree, type Measured } from '../load-rows.ts';
+import { compareLoads, makeLoadTree, type Measured, SHORT_RUN } from '../load-rows.ts';
 import { type ReadyProxy, startRowfs } from '../../support/rowfs.ts';
 
 const load = fileURLToPath(new URL('../nfs-load.ts', import.meta.url));
@@ -53,7 +53,8 @@ export const proxyWarm: BenchCase = {
         const peer = { host, port: nfsPort, mountPort, path: tree };
         const rows: BenchRow[] = [];
         for (const each of measured) {
-          const row = await compareLoads(load, each, ours, peer, short);
+          const length = short ? SHORT_RUN : { rounds: 5, seconds: 1.5 };
+          const row = await compareLoads(load, each, ours, peer, length);
           rows.push(row);
           log(`${row.name.padEnd(26)} ${row.ratio.toFixed(2)}x of ganesha direct`);
         }
