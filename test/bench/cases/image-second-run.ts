@@ -35,7 +35,7 @@ export const imageSecondRun: BenchCase = {
     try {
       const tree = join(directory, 'tree');
       await mkdir(tree);
-      const largeBytes = (short ? 32 : 256) * 2 ** 20;
+      const largeBytes = (short ? 32 : 128) * 2 ** 20;
       const { files } = await makeColdTree(tree, {
         directories: short ? 20 : 400,
         filesPerDirectory: 50,
