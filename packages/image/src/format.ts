@@ -148,3 +148,8 @@ export function usedBytes(size: number, digests: number, blockSize: number): num
   const sector = 512;
   return Math.min(digests * blockSize, Math.ceil(size / sector) * sector);
 }
+
+/** A signed integer of 64 bits that is within 2^53, without making a bigint on the way. */
+export function readInt53(view: DataView, at: number): number {
+  return view.getInt32(at + 4, true) * 2 ** 32 + view.getUint32(at, true);
+}

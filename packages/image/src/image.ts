@@ -9,6 +9,7 @@ import {
   Inode,
   INODE_BYTES,
   OFFSET_BYTES,
+  readInt53,
   ROOT,
   usedBytes,
 } from './format.ts';
@@ -161,7 +162,7 @@ export class Image {
       },
       fileid,
       mtime: {
-        seconds: Number(view.getBigInt64(at + Inode.mtimeSeconds, true)),
+        seconds: readInt53(view, at + Inode.mtimeSeconds),
         nseconds: view.getUint32(at + Inode.mtimeNanoseconds, true),
       },
     };
@@ -195,10 +196,9 @@ export class Image {
     const entries: ImageEntry[] = [];
     const end = Math.min(count, cookie + limit);
     for (let i = cookie; i < end; i += 1) {
-      const entryAt = layout.entries + (first + i) * ENTRY_BYTES;
       entries.push({
         name: this.#name(first + i),
-        fileid: view.getUint32(entryAt + 4, true),
+        fileid: view.getUint32(layout.entries + (first + i) * ENTRY_BYTES + 4, true),
         cookie: i + 1,
       });
     }
@@ -371,7 +371,7 @@ export class Image {
   }
 
   #size(at: number): number {
-    return Number(this.#manifest.view.getBigUint64(at + Inode.size, true));
+    return readInt53(this.#manifest.view, at + Inode.size);
   }
 
   #name(entry: number): string {
@@ -385,8 +385,7 @@ export class Image {
     const { bytes, view, layout } = this.#manifest;
     const start = layout.names + view.getUint32(layout.entries + entry * ENTRY_BYTES, true);
     const length = this.#nameEnd(entry) - start;
-    const common = Math.min(length, name.length);
-    for (let i = 0; i < common; i += 1) {
+    for (let i = 0; i < length && i < name.length; i += 1) {
       const order = (bytes[start + i] ?? 0) - name.charCodeAt(i);
       if (order !== 0) return order;
     }
