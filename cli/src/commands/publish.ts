@@ -15,7 +15,8 @@ import {
   withRegistry,
 } from '../command-context.ts';
 import { CliError } from '../errors.ts';
-import { parseDuration, RepeatableOption } from '../options.ts';
+import { type CommonOptions, parseDuration, RepeatableOption } from '../options.ts';
+import { progressBar } from '../progress-bar.ts';
 import { blocksToVerify, hexOf, imageOfServers, profileOfServers } from '../published-image.ts';
 import { imageServer } from '../registry-fit.ts';
 import { sameTree, verifyExport } from '../verify-export.ts';
@@ -91,7 +92,9 @@ Examples:
           key,
           stateDir: context.state,
           verifyServer:
-            image === undefined ? verifyExport : blockVerifier(context, image, options.verifyAll),
+            image === undefined
+              ? verifyExport
+              : blockVerifier(context, image, command.opts<PublishOptions & CommonOptions>()),
         });
         const report = await publisher.publish({
           name,
@@ -146,18 +149,33 @@ function profileOf(
   return profileOfServers({ servers: servers.map(imageServer), profile, image, logger });
 }
 
-/** Reads blocks of a server, and refuses it for the first that is not as the image says. */
+/** Reads blocks of each server, and refuses it for the first that is not as the image says. */
 function blockVerifier(
   { logger }: CommandContext,
   image: Image,
-  all: boolean,
+  { verifyAll, server: servers, json }: PublishOptions & CommonOptions,
 ): (server: ServerAddress) => Promise<void> {
-  return (server) =>
-    verifyServer({
-      image,
-      server: imageServer(server),
-      openServer: serverOpener(logger),
-      blocks: blocksToVerify(image, all),
-      logger,
-    });
+  const blocks = blocksToVerify(image, verifyAll);
+  const total = servers.length * blocks.length * image.blockSize;
+  const bar = progressBar('verifying', !json);
+  let verified = 0;
+  let left = servers.length;
+  return async (server) => {
+    try {
+      await verifyServer({
+        image,
+        server: imageServer(server),
+        openServer: serverOpener(logger),
+        blocks,
+        logger,
+        onProgress: () => {
+          verified += image.blockSize;
+          bar.update({ done: verified, total });
+        },
+      });
+    } finally {
+      left -= 1;
+      if (left === 0) bar.end();
+    }
+  };
 }

@@ -195,7 +195,7 @@ class Story {
     await this.#once('publish', ['publish', NAME, '--version', version, ...addresses]);
     this.#tell(
       'publish',
-      `${NAME} ${version} from ${servers.length} server(s), each mounted and checked first`,
+      `${NAME} ${version} from ${servers.length} server(s), of which blocks were read and compared first`,
     );
   }
 
