@@ -114,8 +114,8 @@ export function readEntryKey(key: Buffer): { position: Position; name: Filename 
 
 export function latin1(bytes: Uint8Array): string {
   if (Buffer.isBuffer(bytes)) return bytes.toString('latin1');
-  // A small array has its bytes with it, until somebody asks for its buffer: handles must stay small.
-  if (bytes.length <= NFS3_FHSIZE) return String.fromCharCode(...bytes);
+  // A small array has its bytes with it until somebody asks for its buffer, which takes longer than this.
+  if (bytes.length <= NFS3_FHSIZE) return Buffer.from(bytes).toString('latin1');
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
 }
 
