@@ -36,16 +36,11 @@ export function severalConnections(openServer: OpenServer, count: number): OpenS
         }
       },
       null: (ctx) => leastWaiting().service.null(ctx),
-      /** All connections are made while one mounts: the first calls find them open. */
-      async mount(dirpath, ctx) {
-        const ofMount = leastWaiting();
-        const others = connections.filter((connection) => connection !== ofMount);
-        const [mounted] = await Promise.all([
-          ofMount.service.mount(dirpath, ctx),
-          // One that cannot be made is noticed by who uses it.
-          ...others.map((other) => other.service.null(ctx).catch(() => undefined)),
-        ]);
-        return mounted;
+      /** All connections are made while one mounts: the first reads find them open. */
+      mount(dirpath, ctx) {
+        // One that cannot be made is noticed by who uses it.
+        for (const each of connections) each.service.null(ctx).catch(() => undefined);
+        return leastWaiting().service.mount(dirpath, ctx);
       },
     };
     return {
