@@ -20,7 +20,6 @@ const anyPort = ['--listen', '127.0.0.1:0', '--rest', '127.0.0.1:0'];
 
 interface Usage {
   readonly bytes: number;
-  readonly maxBytes: number;
   readonly blocks: number;
   readonly images: readonly {
     readonly digest: string;

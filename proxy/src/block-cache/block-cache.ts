@@ -18,9 +18,8 @@ export interface BlockCacheOptions extends CacheLimits {
 
 /** What is in a cache, whoever stored it. */
 export interface CacheUsage {
-  /** That segments take of the disk, and may take. */
+  /** That segments take of the disk. */
   readonly bytes: number;
-  readonly maxBytes: number;
   readonly segments: number;
   readonly blocks: number;
   /** Blocks that were read since they were stored. */
@@ -39,7 +38,6 @@ const TEND_MS = 10_000;
  */
 export class BlockCache {
   readonly #directory: CacheDirectory;
-  readonly #limits: Required<CacheLimits>;
   readonly #segments: OpenSegments;
   readonly #storer: BlockStorer;
   readonly #logger: Logger;
@@ -49,7 +47,6 @@ export class BlockCache {
 
   private constructor(directory: CacheDirectory, limits: Required<CacheLimits>, logger: Logger) {
     this.#directory = directory;
-    this.#limits = limits;
     this.#logger = logger;
     this.#segments = new OpenSegments(directory, logger, (segment, record) => {
       for (const image of this.#images) image.note(segment, record);
@@ -123,7 +120,6 @@ export class BlockCache {
     }
     return {
       bytes: files.reduce((sum, { bytes }) => sum + bytes, 0),
-      maxBytes: this.#limits.maxBytes,
       segments: files.length,
       blocks,
       usedBlocks,
@@ -167,6 +163,6 @@ export class BlockCache {
 
   #dropSegment(segment: Segment, error: unknown): void {
     this.#logger.warn({ err: error, segment: segment.name }, 'a part of the cache cannot be read');
-    this.#segments.forget(segment);
+    this.#segments.giveUp(segment);
   }
 }

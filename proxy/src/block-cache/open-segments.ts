@@ -74,7 +74,13 @@ export class OpenSegments {
     return segment;
   }
 
-  /** A segment that was removed, or cannot be read, counts no more. */
+  /** One that cannot be read is not opened again. */
+  giveUp(segment: Segment): void {
+    this.#unusable.add(segment.name);
+    this.forget(segment);
+  }
+
+  /** A segment that was removed counts no more. */
   forget(segment: Segment): void {
     this.#byName.delete(segment.name);
     this.#byHandle.delete(segment.handle);

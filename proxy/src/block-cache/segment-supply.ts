@@ -53,7 +53,7 @@ export class SegmentSupply {
     const limit = (await this.#limit()) - this.#chargeOfOne;
     if (this.#charge() > limit) await this.#evict(limit, undefined);
     if (this.#charge() > limit)
-      throw new CacheError('CACHE_FULL', 'what is there is pinned, or in use');
+      throw new CacheError('CACHE_FULL', 'what is there is pinned or in use, or it is too small');
   }
 
   /** Lets the oldest go until there is room for one more. @param append takes what stays. */

@@ -30,7 +30,7 @@ interface Stream {
   window: number;
   /** What was on its way must have been waited for before the window grows again. */
   grownAt: number;
-  fileEnd: number;
+  file: BlocksRead['file'];
   filesInOrder: number;
 }
 
@@ -66,29 +66,25 @@ export class ReadAhead {
     const from = Math.max(stream.ahead, stream.next);
     if (from - stream.next > stream.window / 2) return;
     const goesOn = stream.filesInOrder >= FILES_IN_ORDER;
-    const limit = goesOn ? this.#blockCount : stream.fileEnd;
+    const limit = goesOn ? this.#blockCount : stream.file.end;
     const to = Math.min(stream.next + stream.window, limit);
     if (to > from) stream.ahead = this.#fetch(from, to);
   }
 
   /** Finds out who it is that reads. */
   #follow({ first, end, file, isLate }: BlocksRead): Stream {
-    const disorder = this.#blocks(DISORDER_BYTES);
-    const index = this.#streams.findLastIndex(
-      ({ next }) => first <= next + disorder && end >= next - disorder,
-    );
+    const index = this.#streams.findLastIndex((stream) => this.#goesOn(stream, first, end, file));
     const stream = this.#streams[index];
     if (stream === undefined) return this.#begin(first, end, file);
     if (index < this.#streams.length - 1) {
       this.#streams.splice(index, 1);
       this.#streams.push(stream);
     }
-    if (end <= stream.next) return stream;
-    if (file.first >= stream.fileEnd) {
-      const isNext = first === file.first && first <= stream.next + 1;
-      stream.filesInOrder = isNext ? stream.filesInOrder + 1 : 0;
+    if (file.first !== stream.file.first) {
+      stream.file = file;
+      stream.filesInOrder += 1;
     }
-    stream.fileEnd = file.end;
+    if (end <= stream.next) return stream;
     stream.next = end;
     if (stream.window === 0) stream.window = this.#blocks(FIRST_WINDOW_BYTES);
     else if (isLate && end > stream.grownAt) {
@@ -96,6 +92,14 @@ export class ReadAhead {
       stream.grownAt = Math.max(stream.ahead, end);
     }
     return stream;
+  }
+
+  /** Whether this may be what the reader reads next: near in the same file, or the next file's beginning. */
+  #goesOn(stream: Stream, first: number, end: number, file: BlocksRead['file']): boolean {
+    if (file.first !== stream.file.first)
+      return first === stream.file.end && stream.next === stream.file.end;
+    const disorder = this.#blocks(DISORDER_BYTES);
+    return first <= stream.next + disorder && end >= stream.next - disorder;
   }
 
   #begin(first: number, end: number, file: BlocksRead['file']): Stream {
@@ -106,7 +110,7 @@ export class ReadAhead {
       ahead: end,
       window,
       grownAt: end,
-      fileEnd: file.end,
+      file,
       filesInOrder: 0,
     };
     this.#streams.push(stream);

@@ -51,7 +51,7 @@ Example:
         const result = { directory: blocks.directory, ...usage, images, pins };
         output.result(result, () =>
           [
-            `${prettyBytes(usage.bytes, { binary: true })} of at most ${prettyBytes(usage.maxBytes, { binary: true })} in ${blocks.directory}`,
+            `${prettyBytes(usage.bytes, { binary: true })} in ${blocks.directory}`,
             `${usage.blocks} blocks, ${usage.usedBlocks} of them used since they were stored`,
             ...(images.length === 0 ? [] : ['', imageTable(images)]),
           ].join('\n'),
