@@ -187,6 +187,7 @@ test(
     const refused = await runRowfs(publish('v1', addresses), publisher);
     assert.equal(refused.status, 1);
     assert.ok(refused.stderr.includes(addresses[1]!), refused.stderr);
+    assert.match(refused.stderr, / right at \d+: /, 'the file and the place in it are named');
     liar.isLying = false;
     const { manifest } = await askRowfs<{ manifest: string }>(
       publish('v1', addresses, '--verify-all'),
