@@ -1,4 +1,4 @@
-import { cpSync } from 'node:fs';
+import { cpSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
@@ -75,19 +75,12 @@ export class ProxiedTree {
     await this.#start();
   }
 
-  /**
-   * What kill -9 leaves: the files as the operating system has them, nothing flushed. They are copied in one
-   * go, in which the proxy, of this process too, does nothing.
-   */
+  /** What kill -9 leaves: the files as the operating system has them, nothing flushed. */
   async kill(): Promise<void> {
     this.#starts += 1;
     const before = this.#stateDirectory;
     this.#stateDirectory = `${before.slice(0, before.lastIndexOf('-'))}-${this.#starts}`;
-    cpSync(before, this.#stateDirectory, {
-      recursive: true,
-      // The lock is of a process that is gone.
-      filter: (path) => !path.endsWith('/lock') && !path.endsWith('.new'),
-    });
+    copyAtOnce(before, this.#stateDirectory);
     await this.#proxy.close();
     await rm(before, { recursive: true });
     await this.#start();
@@ -104,6 +97,35 @@ export class ProxiedTree {
     this.#proxy = await createProxy({ ...this.#options, stateDirectory: this.#stateDirectory });
     this.link.targetPort = this.#proxy.address.port;
   }
+}
+
+/**
+ * Copies the state of a proxy of this process as it is at one moment: meanwhile the proxy does nothing, and
+ * what its threads may still do shows in lmdb's file.
+ */
+function copyAtOnce(from: string, to: string): void {
+  for (;;) {
+    const before = lmdbFiles(from);
+    cpSync(from, to, {
+      recursive: true,
+      // The lock is of a process that is gone; what is being made anew counts only when it is whole.
+      filter: (path) => !path.endsWith('/lock') && !path.endsWith('.new'),
+    });
+    if (lmdbFiles(from) === before) return;
+    rmSync(to, { recursive: true });
+  }
+}
+
+/** Sizes and times of change. */
+function lmdbFiles(directory: string): string {
+  const names = readdirSync(directory, { recursive: true, encoding: 'utf8' });
+  return names
+    .filter((name) => name.endsWith('/data.mdb'))
+    .map((name) => {
+      const { size, mtimeNs } = statSync(join(directory, name), { bigint: true });
+      return `${name} ${size} ${mtimeNs}`;
+    })
+    .join();
 }
 
 function proxyOptions(port: number, space: SpaceLimits): Omit<ProxyOptions, 'stateDirectory'> {
