@@ -131,8 +131,8 @@ export class Segment {
     this.#hasMarks = false;
     try {
       const flags = this.#flags(0, this.layout.slots);
-      for (const [slot, mark] of marks.entries())
-        if (mark > (flags[slot] ?? Flag.none)) flags[slot] = mark;
+      for (let slot = 0; slot < marks.length; slot += 1)
+        flags[slot] = Math.max(flags[slot] ?? Flag.none, marks[slot] ?? Flag.none);
       writeSync(this.#descriptor, flags, 0, flags.length, this.layout.flags);
     } catch {
       // A full or read-only disk: what is known here stays known here.

@@ -135,6 +135,9 @@ export class BlockReader implements FileContents {
       const tracked = fetching.finally(() => underWay.delete(tracked));
       underWay.add(tracked);
       if (underWay.size >= maxUnderWay) await unlessAborted(Promise.race(underWay), signal);
+      // A disk that is slower than the link: nobody waits for this, and it is for the disk that it is fetched.
+      while (this.#cached.congestion !== undefined && !signal.aborted)
+        await unlessAborted(this.#cached.congestion, signal);
     }
     await unlessAborted(Promise.all(underWay), signal);
     return result;
