@@ -49,6 +49,9 @@ export interface RecordedName {
   readonly id: number;
 }
 
+/** What nearly all decisions write: they have no map of their own. */
+const NO_WRITES = new Map<string, Buffer | undefined>();
+
 /** Id in a record of the lower's handles: the object was removed. */
 const REMOVED = 0;
 
@@ -65,7 +68,7 @@ export class Decision {
   readonly facts: FactsInHand;
   readonly #shadow: Shadow;
   readonly #hash: NameHash;
-  readonly #writes = new Map<string, Buffer | undefined>();
+  #writes = NO_WRITES;
   readonly #unreferenced: number[] = [];
 
   constructor(shadow: Shadow, facts: FactsInHand, credential: Credential) {
@@ -205,7 +208,7 @@ export class Decision {
       verf: undefined,
     };
     this.put(node);
-    this.#writes.set(lowerKey(object.lower), encodeId(node.id));
+    this.#write(lowerKey(object.lower), encodeId(node.id));
     return node;
   }
 
@@ -241,7 +244,7 @@ export class Decision {
   }
 
   put(node: Node): void {
-    this.#writes.set(nodeKey(node.id), encodeNode(node));
+    this.#write(nodeKey(node.id), encodeNode(node));
   }
 
   /** Now, and later than any ctime the node had. */
@@ -256,7 +259,7 @@ export class Decision {
     const parent = this.touch(directory);
     const grown = before === undefined || before.id === 0 ? 1 : 0;
     this.#putDirectory(parent, linkDelta, grown);
-    this.#writes.set(this.#entryKey(parent.id, name), encodeEntry({ id: node.id, coversLower }));
+    this.#write(this.#entryKey(parent.id, name), encodeEntry({ id: node.id, coversLower }));
   }
 
   /** Takes a name out of a directory and adds the directory's changes. */
@@ -266,7 +269,7 @@ export class Decision {
     const parent = this.touch(directory);
     this.#putDirectory(parent, linkDelta, before === undefined || before.id === 0 ? 0 : -1);
     const record = coversLower ? encodeEntry({ id: 0, coversLower }) : undefined;
-    this.#writes.set(this.#entryKey(parent.id, name), record);
+    this.#write(this.#entryKey(parent.id, name), record);
   }
 
   /** One name less for an object that is no directory; the last one takes it out of the world. */
@@ -284,7 +287,7 @@ export class Decision {
     const node = this.touch(object);
     if (node.lower !== undefined) {
       for (const name of this.facts.listing(node.lower).names) {
-        this.#writes.set(this.#entryKey(node.id, name), undefined);
+        this.#write(this.#entryKey(node.id, name), undefined);
       }
     }
     this.#dropNode(node);
@@ -308,10 +311,10 @@ export class Decision {
   }
 
   #dropNode(node: Node): void {
-    this.#writes.set(nodeKey(node.id), undefined);
-    if (node.lower !== undefined) this.#writes.set(lowerKey(node.lower), encodeId(REMOVED));
+    this.#write(nodeKey(node.id), undefined);
+    if (node.lower !== undefined) this.#write(lowerKey(node.lower), encodeId(REMOVED));
     this.#unreferenced.push(node.id);
-    for (const key of this.#shadow.presenceKeys(node)) this.#writes.set(key, undefined);
+    for (const key of this.#shadow.presenceKeys(node)) this.#write(key, undefined);
   }
 
   #putDirectory(node: Node, linkDelta: number, childrenDelta: number): void {
@@ -332,6 +335,11 @@ export class Decision {
 
   #entryKey(directory: number, name: Filename): string {
     return entryKey(directory, this.#hash.position(name), name);
+  }
+
+  #write(key: string, record: Buffer | undefined): void {
+    if (this.#writes === NO_WRITES) this.#writes = new Map();
+    this.#writes.set(key, record);
   }
 
   #get(key: string): Buffer | undefined {
