@@ -161,17 +161,16 @@ export class Segment {
       const bytes = Buffer.from(new ArrayBuffer(wanted * RECORD_BYTES));
       const got = this.readSync(bytes, HEADER_BYTES + first * RECORD_BYTES);
       const words = new Uint32Array(bytes.buffer);
-      const found: { record: BlockRecord; slot: number }[] = [];
+      let flags: Buffer | undefined;
       for (let index = 0; index < Math.floor(got / RECORD_BYTES); index += 1) {
-        const record = decodeRecord(words, index * RECORD_WORDS);
-        if (record !== undefined) found.push({ record, slot: first + index });
+        const at = index * RECORD_WORDS;
+        const record = decodeRecord(words, at);
+        if (record === undefined) continue;
+        flags ??= this.#flags(first, wanted);
+        const { offset, length } = record;
+        yield { offset, length, words, at, slot: first + index, flag: flags[index] ?? Flag.none };
       }
-      if (found.length === 0) return;
-      const flags = this.#flags(first, wanted);
-      for (const { record, slot } of found) {
-        const flag = flags[slot - first] ?? Flag.none;
-        yield { ...record, words, at: (slot - first) * RECORD_WORDS, slot, flag };
-      }
+      if (flags === undefined) return;
     }
   }
 

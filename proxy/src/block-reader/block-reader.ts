@@ -135,12 +135,19 @@ export class BlockReader implements FileContents {
       const tracked = fetching.finally(() => underWay.delete(tracked));
       underWay.add(tracked);
       if (underWay.size >= maxUnderWay) await unlessAborted(Promise.race(underWay), signal);
-      // A disk that is slower than the link: nobody waits for this, and it is for the disk that it is fetched.
-      while (this.#cached.congestion !== undefined && !signal.aborted)
-        await unlessAborted(this.#cached.congestion, signal);
+      await this.#untilStored(signal);
     }
     await unlessAborted(Promise.all(underWay), signal);
     return result;
+  }
+
+  /** Nobody waits for what is prefetched: it is for the disk, which may be slower than the link. */
+  async #untilStored(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      const { congestion } = this.#cached;
+      if (congestion === undefined) return;
+      await unlessAborted(congestion, signal);
+    }
   }
 
   /** Undefined when something has to be fetched. */
