@@ -188,6 +188,8 @@ describe('BlockCache', () => {
     const left = [
       `pin-${'a'.repeat(64)}.${gone}.new`,
       'lock.segment-1700000000000-00000000',
+      `lock.segment-1700000000000-00000000.${gone}`,
+      `lock.${gone}.abandoned`,
       'segment-1700000000000-11111111',
     ];
     for (const name of left) writeFileSync(join(cache.directory, name), 'no header');

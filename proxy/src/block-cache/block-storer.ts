@@ -160,10 +160,9 @@ export class BlockStorer {
 
   async #acquire(): Promise<SegmentWriter> {
     const adopted = this.#supply.adopt();
-    if (adopted !== undefined) return adopted;
-    await this.#supply.checkRoomForOne();
-    const begun = this.#supply.begin();
-    this.#writer = begun;
+    if (adopted === undefined) await this.#supply.checkRoomForOne();
+    // From now on it counts as full, whatever was in it.
+    this.#writer = adopted ?? this.#supply.begin();
     await this.#supply.leaveRoomForOne((blocks) => this.#copy(blocks));
     // Copies may have filled it, and begun another one.
     return this.#writer;

@@ -111,7 +111,7 @@ export class CacheDirectory {
 
 /** What is made aside, and gets its name when it is whole, bears the process in its name. */
 function isOfGoneProcess(name: string): boolean {
-  const pid = /\.(?<pid>\d+)\.new$/.exec(name)?.groups?.['pid'];
+  const pid = /^(?:lock|pin-).*\.(?<pid>\d+)(?:\.new|\.abandoned)?$/.exec(name)?.groups?.['pid'];
   if (pid === undefined) return false;
   try {
     process.kill(Number(pid), 0);

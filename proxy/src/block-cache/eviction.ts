@@ -14,6 +14,9 @@ const MAX_USED_SHARE = 0.5;
 /** When more than this part of a segment must stay, it is left as it is. */
 const MAX_COPIED_SHARE = 0.75;
 
+/** What a file takes that a power cut left empty. */
+const MIN_FILE_BYTES = 4096;
+
 export interface Eviction {
   readonly directory: CacheDirectory;
   readonly segmentBytes: number;
@@ -27,7 +30,8 @@ export interface Eviction {
 
 /** Bytes that a segment takes, or may come to take. */
 export function chargeOf({ bytes, isHeld }: SegmentFile, segmentBytes: number): number {
-  return isHeld ? Math.max(bytes, layoutFor(segmentBytes).blocks + segmentBytes) : bytes;
+  const atLeast = isHeld ? layoutFor(segmentBytes).blocks + segmentBytes : MIN_FILE_BYTES;
+  return Math.max(bytes, atLeast);
 }
 
 export function totalCharge(files: readonly SegmentFile[], segmentBytes: number): number {
