@@ -52,6 +52,8 @@ export async function run(argv: readonly string[]): Promise<number> {
   program.hook('preAction', (_program, command) => {
     asked.json = command.opts<CommonOptions>().json;
   });
+  // What a command waits for need not keep the process: the timeout of an AbortSignal does not.
+  const alive = setInterval(() => undefined, LONG_MS);
   try {
     await program.parseAsync([...argv]);
     return 0;
@@ -66,5 +68,9 @@ export async function run(argv: readonly string[]): Promise<number> {
       process.stderr.write(`${error instanceof Error ? (error.stack ?? '') : ''}\n`);
     }
     return 1;
+  } finally {
+    clearInterval(alive);
   }
 }
+
+const LONG_MS = 2 ** 30;
