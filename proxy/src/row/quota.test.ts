@@ -120,6 +120,8 @@ void describe('a shadow with a quota', () => {
   it('gives back what is removed and truncated, at once', async () => {
     const file = await mustCreate('file');
     const other = await mustCreate('other');
+    // Otherwise the records take a page more as soon as they have what the journal has.
+    await reopen(QUOTA);
     const blocks = await fill(file);
     assert.equal(await setSize(file, (blocks - 3) * BLOCK), 'NFS3_OK');
     assert.equal(await write(other, 0, 3 * BLOCK), 'NFS3_OK');
@@ -170,13 +172,13 @@ void describe('a shadow with a quota', () => {
       const { tbytes: size, fbytes, abytes: available } = result;
       return { size, used: size - fbytes, available };
     };
+    await reopen(QUOTA);
     const before = await df();
     assert.equal(before.size, BigInt(QUOTA));
     assert.equal(before.available, before.size - before.used);
     await write(file, 0, 10 * BLOCK);
     const after = await df();
-    const more = after.used - before.used - BigInt(10 * BLOCK);
-    assert.ok(more >= 0n && more < BLOCK, 'the blocks, and their entry in the journal');
+    assert.equal(after.used - before.used, BigInt(10 * BLOCK));
     await fill(file);
     assert.ok((await df()).available < BLOCK);
   });
