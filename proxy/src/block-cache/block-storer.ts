@@ -130,7 +130,9 @@ export class BlockStorer {
 
   async #store(blocks: readonly BlockToStore[]): Promise<void> {
     await this.#supply.checkDisk(blocks.reduce((sum, { bytes }) => sum + bytes.length, 0));
-    await this.#write(blocks, () => this.#acquire());
+    const append = (writer: SegmentWriter, some: readonly BlockToStore[]): Promise<void> =>
+      writer.append(some);
+    await this.#write(blocks, () => this.#acquire(), append);
     if (this.#pauseMs > 0) this.#logger.info('the block cache stores blocks again');
     this.#pauseMs = 0;
   }
@@ -139,7 +141,7 @@ export class BlockStorer {
   async #write(
     blocks: readonly BlockToStore[],
     acquire: () => Promise<SegmentWriter> | SegmentWriter,
-    { synced } = { synced: false },
+    append: (writer: SegmentWriter, some: readonly BlockToStore[]) => Promise<void>,
   ): Promise<void> {
     for (let done = 0; done < blocks.length;) {
       const writer = this.#writer ?? (await acquire());
@@ -148,8 +150,7 @@ export class BlockStorer {
       const count = writer.roomFor(rest);
       if (count === 0 && writer.isEmpty)
         throw new CacheError('CACHE_FULL', 'a block is larger than a segment may be');
-      await writer.append(rest.slice(0, count));
-      if (synced) await writer.sync();
+      await append(writer, rest.slice(0, count));
       this.#segments.scan(writer.segment);
       done += count;
       if (count === rest.length) return;
@@ -170,7 +171,9 @@ export class BlockStorer {
 
   /** Of a segment that goes what is to stay. */
   async #copy(blocks: readonly BlockToStore[]): Promise<void> {
-    await this.#write(blocks, () => this.#supply.begin(), { synced: true });
+    const append = (writer: SegmentWriter, some: readonly BlockToStore[]): Promise<void> =>
+      writer.appendDurably(some);
+    await this.#write(blocks, () => this.#supply.begin(), append);
   }
 
   #pause(error: unknown): void {

@@ -17,8 +17,8 @@ export interface BlockToStore {
 
 /**
  * Appends to a segment whose lock this process holds. Bytes go first and their records after them: a
- * process that is killed in between leaves bytes that nobody is told of. Nothing is synced but copies, whose
- * originals go: after a power cut there may be a record without its bytes, which the digest tells.
+ * process that is killed in between leaves bytes that nobody is told of. After a power cut there may be a
+ * record without its bytes, which the digest tells.
  */
 export class SegmentWriter {
   readonly segment: Segment;
@@ -66,6 +66,25 @@ export class SegmentWriter {
 
   /** @throws what the disk says; then nothing more may be appended. */
   async append(blocks: readonly BlockToStore[]): Promise<void> {
+    await this.#append(blocks, async () => undefined);
+  }
+
+  /**
+   * As {@link append}, for copies, whose originals go afterwards: all outlives a power cut when this
+   * resolves. The bytes do before there are records: of two places of a block the later one counts, and a
+   * power cut must not leave a record here that hides the original.
+   */
+  async appendDurably(blocks: readonly BlockToStore[]): Promise<void> {
+    const sync = (): Promise<void> => fdatasyncOf(this.#descriptor);
+    await this.#append(blocks, sync);
+    await sync();
+    await syncDirectory(this.#directory);
+  }
+
+  async #append(
+    blocks: readonly BlockToStore[],
+    beforeRecords: () => Promise<void>,
+  ): Promise<void> {
     let offset = this.#end;
     const records = blocks.map(({ digest, bytes }) => {
       const record = encodeRecord(digest, { offset, length: bytes.length });
@@ -77,15 +96,10 @@ export class SegmentWriter {
       blocks.map(({ bytes }) => bytes),
       this.#end,
     );
+    await beforeRecords();
     await this.#writeRecords(records);
     this.#end = offset;
     this.#slot += records.length;
-  }
-
-  /** Resolves when all that was appended outlives a power cut. */
-  async sync(): Promise<void> {
-    await fdatasyncOf(this.#descriptor);
-    await syncDirectory(this.#directory);
   }
 
   /** Nobody will append any more. */
