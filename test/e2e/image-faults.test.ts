@@ -133,6 +133,9 @@ test('only what no server has right is refused', async (t) => {
   const pieces = await files.pieces(LARGE, size);
   const refused = pieces.flatMap((piece, i) => (typeof piece === 'string' ? [[i, piece]] : []));
   assert.deepEqual(refused, [[20, 'NFS3ERR_IO']]);
+  const before = await files.read(LARGE, 15 * READ_BYTES, 16 * READ_BYTES);
+  assert.ok(Buffer.concat(pieces.slice(15, 20) as Buffer[]).equals(before as Buffer));
+  assert.equal(await files.read(LARGE, 20 * READ_BYTES, 16 * READ_BYTES), 'NFS3ERR_IO');
   const others = (await files.differences(bench.tree)).filter((each) => !each.startsWith(LARGE));
   // The only other file that is as long.
   assert.ok(

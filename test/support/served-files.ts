@@ -48,17 +48,27 @@ export class ServedFiles {
 
   /** @param path as latin1, and without a slash at its beginning */
   async pieces(path: string, size: number): Promise<ServedPiece[]> {
+    const file = await this.#find(path);
+    const pieces: ServedPiece[] = [];
+    for (let offset = 0; offset < size; offset += READ_BYTES)
+      pieces.push(await this.#read(file, offset, READ_BYTES));
+    return pieces;
+  }
+
+  /** What one READ is answered; `path` as above. */
+  async read(path: string, offset: number, count: number): Promise<ServedPiece> {
+    return this.#read(await this.#find(path), offset, count);
+  }
+
+  async #find(path: string): Promise<Filehandle> {
     const found = await walk(this.#service, this.#root, pathNames(path), this.#ctx);
     if (found.status !== Nfsstat3.OK) throw new Error(`${path}: ${nfsstat3Name(found.status)}`);
-    const pieces: ServedPiece[] = [];
-    for (let offset = 0; offset < size; offset += READ_BYTES) {
-      const args = { file: found.object, offset, count: READ_BYTES };
-      const result = await this.#service.read(args, this.#ctx);
-      pieces.push(
-        result.status === Nfsstat3.OK ? Buffer.concat(result.data) : nfsstat3Name(result.status),
-      );
-    }
-    return pieces;
+    return found.object;
+  }
+
+  async #read(file: Filehandle, offset: number, count: number): Promise<ServedPiece> {
+    const result = await this.#service.read({ file, offset, count }, this.#ctx);
+    return result.status === Nfsstat3.OK ? Buffer.concat(result.data) : nfsstat3Name(result.status);
   }
 
   /** The regular files of `directory` that are not served as they are there: path and first piece. */

@@ -114,6 +114,32 @@ describe('BlockReader', () => {
     await read(reader, 'big');
   });
 
+  it('gives what is before a block that nobody has, from wherever it comes', async () => {
+    const cache = await bench.cache();
+    const reader = new BlockReader(cache.attach(image), fetcher);
+    const blocks = image.blocks(fileidOf('sparse'), 0, Infinity);
+    const begins = (block: number) => blocks[block]!.offset;
+    await read(reader, 'sparse', begins(1), 10);
+    await cache.settled();
+    for (const lost of [2, 3, 33, 39]) {
+      fetcher.missing.clear();
+      fetcher.missing.add(blocks[lost]!.stored!.number);
+      const other = new BlockReader(cache.attach(image), fetcher);
+      for (const offset of [0, 100, begins(lost) - 1]) {
+        const pieces = await other.read(
+          fileidOf('sparse'),
+          offset,
+          FILES.sparse.length - offset,
+          signal,
+        );
+        const expected = FILES.sparse.subarray(offset, begins(lost));
+        assert.ok(Buffer.concat(pieces).equals(expected), `up to ${lost} from ${offset}`);
+      }
+      await assert.rejects(read(other, 'sparse', begins(lost), 5 * BLOCK_SIZE), /nobody has/);
+      await read(other, 'sparse', begins(lost) + BLOCK_SIZE);
+    }
+  });
+
   it('stops waiting when the caller does', async () => {
     fetcher.gate = new Promise(() => undefined);
     const reader = new BlockReader((await bench.cache()).attach(image), fetcher);

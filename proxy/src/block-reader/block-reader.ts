@@ -29,6 +29,12 @@ export interface PrefetchResult {
 
 type Pieces = readonly Uint8Array[];
 
+interface SpanRead {
+  readonly pieces: Pieces;
+  /** Why there are no more. */
+  readonly failure: Error | undefined;
+}
+
 const ZEROS = Buffer.alloc(1024 * 1024);
 /** What read-ahead and prefetching have on its way at most, in bytes. */
 const MAX_AHEAD_BYTES = 16 * 1024 * 1024;
@@ -186,32 +192,60 @@ export class BlockReader implements FileContents {
   async #readFetched(parts: readonly FilePart[]): Promise<Pieces> {
     // What another process has fetched meanwhile need not be fetched again.
     this.#cached.refresh();
-    const found = await Promise.all(
-      parts.map(async (part) => {
-        if ('number' in part) return this.#readSpan(part);
-        const zeros: Uint8Array[] = [];
-        addZeros(zeros, part.zeros);
-        return zeros;
-      }),
-    );
-    return found.flat();
+    const reads = parts.map((part) => ('zeros' in part ? part : this.#readSpan(part)));
+    const pieces: Uint8Array[] = [];
+    for (const each of reads) {
+      if ('zeros' in each) {
+        addZeros(pieces, each.zeros);
+        continue;
+      }
+      const { pieces: found, failure } = await each;
+      pieces.push(...found);
+      if (failure === undefined) continue;
+      // Whoever reads on, from there, is told why not.
+      if (pieces.length > 0) break;
+      throw failure;
+    }
+    return pieces;
   }
 
-  async #readSpan(span: BlockSpan): Promise<Pieces> {
+  /** As far as its blocks can be had. */
+  async #readSpan(span: BlockSpan): Promise<SpanRead> {
     const inHand = new Map<number, Buffer>();
     for (;;) {
       const missing: number[] = [];
       for (let number = span.number; number < span.number + span.count; number += 1)
         if (!inHand.has(number) && !this.#cached.has(number)) missing.push(number);
-      const blocks = await Promise.all(missing.map((number) => this.#fetch(number, 'demand')));
-      for (const [index, bytes] of blocks.entries()) {
-        const number = missing[index];
-        if (number !== undefined) inHand.set(number, bytes);
-      }
-      const pieces = await this.#assemble(span, inHand);
+      const failed = await this.#fetchInto(inHand, missing);
+      const had = failed === undefined ? span : this.#before(span, failed.number);
+      const pieces = had.count === 0 ? [] : await this.#assemble(had, inHand);
       // Otherwise what was here proved wrong, or was removed, and is not here any more.
-      if (pieces !== undefined) return pieces;
+      if (pieces !== undefined) return { pieces, failure: failed?.failure };
     }
+  }
+
+  /** All at once. @returns the first in their order that cannot be had, and why; those behind it are not waited for. */
+  async #fetchInto(
+    inHand: Map<number, Buffer>,
+    missing: readonly number[],
+  ): Promise<{ readonly number: number; readonly failure: Error } | undefined> {
+    const fetched = missing.map((number) => ({
+      number,
+      block: settled(this.#fetch(number, 'demand')),
+    }));
+    for (const { number, block } of fetched) {
+      const bytes = await block;
+      if (bytes instanceof Error) return { number, failure: bytes };
+      inHand.set(number, bytes);
+    }
+    return undefined;
+  }
+
+  /** The blocks of a span that are before this one. */
+  #before(span: BlockSpan, number: number): BlockSpan {
+    const { blockSize } = this.#image;
+    const count = number - span.number;
+    return { ...span, count, lastLength: blockSize, to: count * blockSize };
   }
 
   /** Blocks in hand, and between them those from the cache. */
@@ -307,6 +341,13 @@ export class BlockReader implements FileContents {
 function addZeros(pieces: Uint8Array[], count: number): void {
   for (let left = count; left > 0; left -= ZEROS.length)
     pieces.push(ZEROS.subarray(0, Math.min(left, ZEROS.length)));
+}
+
+/** What it failed with is what it brings: it may be looked at later, or never. */
+function settled<T>(promise: Promise<T>): Promise<T | Error> {
+  return promise.catch((error: unknown) =>
+    error instanceof Error ? error : new Error(String(error)),
+  );
 }
 
 /** Resolves when the promise does, but after `ms` at the latest. */

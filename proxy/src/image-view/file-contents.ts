@@ -1,11 +1,12 @@
 /** The bytes of an image's regular files, wherever they come from. */
 export interface FileContents {
   /**
-   * `count` bytes from `offset` on, which are within the file, in pieces that must not be changed.
-   * Answers at once when the bytes are at hand: a promise costs more than reading them.
+   * `count` bytes from `offset` on, which are within the file, in pieces that must not be changed; fewer
+   * of them when those that follow cannot be had. Answers at once when the bytes are at hand: a promise
+   * costs more than reading them.
    *
-   * @throws (or rejects) with an error whose message says which bytes cannot be had, and why; FetchError
-   *   NO_SERVER when they may be had later.
+   * @throws (or rejects) when the first byte cannot be had, with an error whose message says which, and why;
+   *   FetchError NO_SERVER when it may be had later.
    */
   read(
     fileid: number,

@@ -96,6 +96,15 @@ describe('the view of an image', () => {
     }
   });
 
+  it('answers what there is before bytes that cannot be had, and not that the file ends there', async () => {
+    const service = imageView(image, {
+      read: (fileid, offset, _count, signal) => contents.read(fileid, offset, 4, signal),
+    });
+    const args = { file: await find(service, 'file'), offset: 0, count: 10 };
+    const { count, eof, data } = ok(await service.read(args, ctx));
+    assert.deepEqual([count, eof, Buffer.concat(data).toString()], [4, false, 'some']);
+  });
+
   it('answers JUKEBOX, to be asked again, when no server could be reached', async () => {
     const unreachable: FileContents = {
       read: async () => {

@@ -48,9 +48,10 @@ export function readProcedures(
       if (!mayRead(fileAttributes, ctx.credential)) {
         return { status: Nfsstat3.ACCES, fileAttributes };
       }
-      const count = bytesToRead(args, size);
+      const wanted = bytesToRead(args, size);
       try {
-        const data = await dataOf(contents, fileid, args.offset, count, ctx);
+        const data = await dataOf(contents, fileid, args.offset, wanted, ctx);
+        const count = lengthOf(data);
         const eof = args.offset + count >= size;
         return { status: Nfsstat3.OK, fileAttributes, count, eof, data } satisfies ReadResult;
       } catch (error) {
@@ -70,6 +71,12 @@ function mayPass(error: unknown): boolean {
 
 function bytesToRead({ offset, count }: ReadArgs, size: number): number {
   return Math.max(0, Math.min(count, MAX_TRANSFER_BYTES, size - offset));
+}
+
+function lengthOf(pieces: readonly Uint8Array[]): number {
+  let length = 0;
+  for (const piece of pieces) length += piece.length;
+  return length;
 }
 
 function dataOf(

@@ -59,7 +59,12 @@ export function spansOf(
   return spans;
 }
 
-/** The bytes of a file from `offset` to `end`, which is not beyond its size. */
+/**
+ * The bytes of a file from `offset` to `end`, which is not beyond its size; fewer of them when those that follow
+ * cannot be had.
+ *
+ * @throws Refusal when the first cannot be had
+ */
 export async function readContents(
   overlay: Overlay,
   ctx: Nfs3Context,
@@ -67,29 +72,43 @@ export async function readContents(
   offset: number,
   end: number,
 ): Promise<Uint8Array[]> {
-  const { id, lower } = node;
   const parts: Uint8Array[] = [];
-  for (const span of spansOf(presenceOf(overlay, id), node.lowerLimit, offset, end)) {
-    if (span.from === 'lower' && lower !== undefined) {
-      parts.push(...(await readLower(overlay, ctx, lower, span.offset, span.length)));
-    } else if (span.from === 'shadow') {
-      // Looked up for each span: between them the file may have been closed for another's sake.
-      const file = overlay.shadow.files.file(id);
-      parts.push(await file.read(span.offset, span.length));
-    } else parts.push(new Uint8Array(span.length));
+  try {
+    for (const span of spansOf(presenceOf(overlay, node.id), node.lowerLimit, offset, end))
+      await readSpan(overlay, ctx, node, span, parts);
+  } catch (error) {
+    // Whoever reads on, from there, is told why not.
+    if (parts.length === 0 || !(error instanceof Refusal)) throw error;
   }
   return parts;
 }
 
-/** Exactly `length` bytes of a file of the lower, which may answer each READ with less. */
+async function readSpan(
+  overlay: Overlay,
+  ctx: Nfs3Context,
+  { id, lower }: Node,
+  { from, offset, length }: Span,
+  parts: Uint8Array[],
+): Promise<void> {
+  if (from === 'lower' && lower !== undefined)
+    await readLower(overlay, ctx, lower, { offset, length }, parts);
+  // Looked up for each span: between them the file may have been closed for another's sake.
+  else if (from === 'shadow') parts.push(await overlay.shadow.files.file(id).read(offset, length));
+  else parts.push(new Uint8Array(length));
+}
+
+/**
+ * Appends exactly `length` bytes of a file of the lower, which may answer each READ with less.
+ *
+ * @throws Refusal when some cannot be had; those before are appended then
+ */
 export async function readLower(
   { lower, facts }: Overlay,
   ctx: Nfs3Context,
   file: Filehandle,
-  offset: number,
-  length: number,
-): Promise<Uint8Array[]> {
-  const parts: Uint8Array[] = [];
+  { offset, length }: { readonly offset: number; readonly length: number },
+  parts: Uint8Array[],
+): Promise<void> {
   let done = 0;
   while (done < length) {
     const args = { file, offset: offset + done, count: length - done };
@@ -100,5 +119,4 @@ export async function readLower(
     parts.push(...result.data);
     done += result.count;
   }
-  return parts;
 }

@@ -61,17 +61,18 @@ async function readMerged(
   overlay: Overlay,
   ctx: Nfs3Context,
   node: Node,
-  { offset, count }: ReadArgs,
+  { offset, count: wanted }: ReadArgs,
   attributes: Fattr3,
 ): Promise<ReadResult> {
   const { size } = attributes;
-  const end = Math.max(offset, Math.min(size, offset + Math.min(count, MAX_READ_BYTES)));
+  const end = Math.max(offset, Math.min(size, offset + Math.min(wanted, MAX_READ_BYTES)));
   const data = await readContents(overlay, ctx, { ...node, size }, offset, end);
+  const count = data.reduce((sum, { length }) => sum + length, 0);
   return {
     status: Nfsstat3.OK,
     fileAttributes: attributes,
-    count: end - offset,
-    eof: end >= size,
+    count,
+    eof: offset + count >= size,
     data,
   };
 }

@@ -180,11 +180,11 @@ async function belowContents(
   end: number,
 ): Promise<Uint8Array[]> {
   const lowerEnd = Math.max(offset, Math.min(end, lowerLimit));
-  const parts =
-    lower === undefined || lowerEnd === offset
-      ? []
-      : await readLower(overlay, ctx, lower, offset, lowerEnd - offset);
-  return end > lowerEnd ? [...parts, new Uint8Array(end - lowerEnd)] : parts;
+  const parts: Uint8Array[] = [];
+  if (lower !== undefined)
+    await readLower(overlay, ctx, lower, { offset, length: lowerEnd - offset }, parts);
+  if (end > lowerEnd) parts.push(new Uint8Array(end - lowerEnd));
+  return parts;
 }
 
 /** The data is written: from here on the bits, the size and the times say so, in memory only. */

@@ -2,12 +2,14 @@ import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { type Filehandle } from '@rowfs/nfs3';
-import { type Client, ok, sattr } from '@rowfs/nfs3-conformance';
+import { type Filehandle, Nfsstat3 } from '@rowfs/nfs3';
+import { type Client, ok, refused, sattr } from '@rowfs/nfs3-conformance';
+import { BLOCK_BYTES } from '../../shadow/presence.ts';
 import { Corner } from '../../test-support/row/corner.ts';
 
 const IMAGE_BYTES = 20_000;
 const GIB = 1024 ** 3;
+const BAD_FROM = 3 * BLOCK_BYTES;
 
 /** `file` is full of ones. */
 async function populate(image: string): Promise<void> {
@@ -76,4 +78,29 @@ test('holes read as zeros, take no space, and are filled one block at a time', a
   const expected = Buffer.alloc(hole.length);
   expected.write('middle', 4096);
   assert.ok(hole.equals(expected));
+});
+
+test('what was written beside bytes that cannot be had is read, and so is what is before them', async (t) => {
+  const { client } = await Corner.open(t, populate, (lower) => ({
+    ...lower,
+    async read(args, ctx) {
+      const count = Math.min(args.count, BAD_FROM - args.offset);
+      if (args.offset >= BAD_FROM + BLOCK_BYTES) return lower.read(args, ctx);
+      if (count > 0) return lower.read({ ...args, count }, ctx);
+      return { status: Nfsstat3.IO, fileAttributes: undefined };
+    },
+  }));
+  const { service, ctx } = client;
+  const file = await client.walk('file');
+  await client.write(file, 10, 'written');
+  const expected = Buffer.alloc(IMAGE_BYTES, 1);
+  expected.write('written', 10);
+  for (const offset of [0, 5_000, BAD_FROM - 1]) {
+    const { count, eof, data } = ok(await service.read({ file, offset, count: 20_000 }, ctx));
+    assert.deepEqual([count, eof], [BAD_FROM - offset, false]);
+    assert.ok(Buffer.concat(data).equals(expected.subarray(offset, BAD_FROM)));
+  }
+  refused(await service.read({ file, offset: BAD_FROM, count: 20_000 }, ctx), 'IO');
+  const after = BAD_FROM + BLOCK_BYTES;
+  assert.ok((await client.read(file, after, 20_000)).equals(expected.subarray(after)));
 });

@@ -7,6 +7,7 @@ import {
   createLocalDirectory,
   type LocalDirectory,
   Mountstat3,
+  type Nfs3Layer,
   type ProcedureName,
   stack,
   statistics,
@@ -18,15 +19,22 @@ import { openShadow, type Shadow } from '../../shadow/shadow.ts';
 /** An overlay over an image of its own, for the test of one corner. */
 export class Corner {
   readonly #lower: LocalDirectory;
+  readonly #below: Nfs3Layer;
   readonly #directory: string;
   readonly #calls = statistics();
   #shadow: Shadow;
   #client: Client;
 
-  /** Ends with the test. @param populate makes the image, in an empty directory. */
+  /**
+   * Ends with the test.
+   *
+   * @param populate makes the image, in an empty directory.
+   * @param below what the overlay is to see of it.
+   */
   static async open(
     t: TestContext,
     populate: (image: string) => Promise<unknown> = () => Promise.resolve(),
+    below: Nfs3Layer = (lower) => lower,
   ): Promise<Corner> {
     const root = await mkdtemp(join(tmpdir(), 'rowfs-corner-'));
     const image = join(root, 'image');
@@ -34,7 +42,8 @@ export class Corner {
     await populate(image);
     const lower = await createLocalDirectory({ root: image, access: 'read-only' });
     const directory = join(root, 'shadow');
-    const corner = new Corner(lower, directory, await openShadow({ directory, belongsTo: {} }));
+    const shadow = await openShadow({ directory, belongsTo: {} });
+    const corner = new Corner(lower, below, directory, shadow);
     t.after(async () => {
       await corner.#shadow.close();
       await lower.close();
@@ -44,8 +53,9 @@ export class Corner {
     return corner;
   }
 
-  private constructor(lower: LocalDirectory, directory: string, shadow: Shadow) {
+  private constructor(lower: LocalDirectory, below: Nfs3Layer, directory: string, shadow: Shadow) {
     this.#lower = lower;
+    this.#below = below;
     this.#directory = directory;
     this.#shadow = shadow;
     this.#client = new Client(lower, new Uint8Array());
@@ -74,7 +84,12 @@ export class Corner {
   }
 
   async #mount(): Promise<void> {
-    const service = stack(this.#lower, this.#calls.layer, redirectOnWrite(this.#shadow));
+    const service = stack(
+      this.#lower,
+      this.#below,
+      this.#calls.layer,
+      redirectOnWrite(this.#shadow),
+    );
     const mounted = await service.mount('/', callerContext(0, 0));
     assert.ok(mounted.status === Mountstat3.OK);
     this.#client = new Client(service, mounted.handle);
