@@ -1,3 +1,4 @@
+export { asCaller } from './context.ts';
 export {
   Mountstat3,
   type Mountstat3Error,

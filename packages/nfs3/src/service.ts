@@ -43,7 +43,11 @@ export interface Nfs3Service {
   lookup(args: LookupArgs, ctx: Nfs3Context): Promise<LookupResult>;
   access(args: AccessArgs, ctx: Nfs3Context): Promise<AccessResult>;
   readlink(args: ReadlinkArgs, ctx: Nfs3Context): Promise<ReadlinkResult>;
-  /** `data` is handed on by reference: whoever gets it must not change it. */
+  /**
+   * `data` is handed on by reference: whoever gets it must not change it. It is valid until
+   * `ctx.reply` ends, and without one for ever: who keeps it beyond that, or shares it with a call of
+   * another context, copies it.
+   */
   read(args: ReadArgs, ctx: Nfs3Context): Promise<ReadResult>;
   /** `data` is only valid until the promise settles: who keeps it, copies it. */
   write(args: WriteArgs, ctx: Nfs3Context): Promise<WriteResult>;

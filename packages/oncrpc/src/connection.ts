@@ -5,6 +5,7 @@ import type { CallSource, Dispatcher } from './dispatcher.ts';
 import { RpcError } from './error.ts';
 import type { Peer } from './address.ts';
 import { RecordAssembler, RecordEncoder, type RpcRecord } from './record-marking.ts';
+import { ReplyLifetime } from './reply-lifetime.ts';
 import { SendQueue } from './send-queue.ts';
 
 /** What one connection may cost the server. */
@@ -112,10 +113,13 @@ export class ServerConnection {
 
   async #answer(record: RpcRecord): Promise<void> {
     this.#inFlight += 1;
+    const lifetime = new ReplyLifetime();
     try {
-      const reply = await this.#dispatcher.answer(record, this.#source, this.#encoder);
-      if (reply !== undefined) this.#queue.push(reply);
+      const reply = await this.#dispatcher.answer(record, this.#source, this.#encoder, lifetime);
+      if (reply === undefined) lifetime.end();
+      else this.#queue.push(reply, lifetime);
     } catch (error) {
+      lifetime.end();
       this.#refuse(error);
     } finally {
       this.#inFlight -= 1;

@@ -13,6 +13,7 @@ import {
 import type { Peer } from './address.ts';
 import type { RpcProcedure, RpcProgram, WriteResults } from './program.ts';
 import type { RecordEncoder, RpcRecord } from './record-marking.ts';
+import type { ReplyLifetime } from './reply-lifetime.ts';
 
 /** Where a call came from, and what ends its work. */
 export interface CallSource {
@@ -55,6 +56,7 @@ export class Dispatcher {
   /**
    * Answers one call.
    *
+   * @param lifetime The caller ends it when the reply was sent, or when there is none to be sent.
    * @returns the reply, or undefined when the call was sent again and is answered there.
    * @throws XdrError when the record is no call: there is no xid to answer.
    */
@@ -62,6 +64,7 @@ export class Dispatcher {
     record: RpcRecord,
     source: CallSource,
     encoder: RecordEncoder,
+    lifetime: ReplyLifetime,
   ): Promise<RpcRecord | undefined> {
     const reader = new XdrReader(record);
     const xid = readCallXid(reader);
@@ -78,6 +81,7 @@ export class Dispatcher {
         credential: call.header.credential,
         signal: source.connectionSignal,
         peer: source.peer,
+        reply: lifetime,
       };
       const writeResults = await procedure.call(reader, context);
       return encoder.encode((writer) => writeSuccess(writer, xid, writeResults));

@@ -17,5 +17,6 @@ export {
 export type { HostPort, Peer } from './address.ts';
 export type { RpcContext, RpcProcedure, RpcProgram, WriteResults } from './program.ts';
 export { DEFAULT_MAX_RECORD_BYTES } from './record-marking.ts';
+export { ReplyLifetime } from './reply-lifetime.ts';
 export { createRpcServer, type RpcServer, type RpcServerOptions } from './server.ts';
 export type { Connect } from './transport.ts';

@@ -1,6 +1,7 @@
 import type { XdrReader, XdrWriter } from '@rowfs/xdr';
 import type { Peer } from './address.ts';
 import type { Credential } from './auth.ts';
+import type { ReplyLifetime } from './reply-lifetime.ts';
 
 /** What a procedure knows of its call besides the arguments. */
 export interface RpcContext {
@@ -12,6 +13,12 @@ export interface RpcContext {
    */
   readonly signal: AbortSignal;
   readonly peer: Peer;
+  /**
+   * Payloads of the results may stand in memory that is used again when this has ended. Where it is
+   * left out the results are the caller's for as long as it wants them: in calls that no reply is sent
+   * to, and in those of `cacheable` procedures, whose replies are kept.
+   */
+  readonly reply?: ReplyLifetime;
 }
 
 /** Writes the results of a procedure, after the reply's header. */

@@ -1,5 +1,6 @@
 import type { Writable } from 'node:stream';
 import type { RpcRecord } from './record-marking.ts';
+import type { ReplyLifetime } from './reply-lifetime.ts';
 
 /**
  * Gathers the records of one turn of the event loop and sends them with one vectored write:
@@ -9,6 +10,8 @@ export class SendQueue {
   readonly #stream: Writable;
   #pieces: Uint8Array[] = [];
   #pendingBytes = 0;
+  /** Of the pending records: those whose end somebody waits for. */
+  #lifetimes: ReplyLifetime[] = [];
   #flush: NodeJS.Immediate | undefined;
 
   constructor(stream: Writable) {
@@ -20,7 +23,9 @@ export class SendQueue {
     return this.#pendingBytes + this.#stream.writableLength;
   }
 
-  push(record: RpcRecord): void {
+  /** @param lifetime ends when the record was given to the operating system, or cannot be any more. */
+  push(record: RpcRecord, lifetime?: ReplyLifetime): void {
+    if (lifetime?.isAwaited === true) this.#lifetimes.push(lifetime);
     for (const piece of record) {
       this.#pendingBytes += piece.length;
       this.#append(piece);
@@ -35,9 +40,19 @@ export class SendQueue {
     const pieces = this.#pieces;
     this.#pieces = [];
     this.#pendingBytes = 0;
-    if (!this.#stream.writable) return;
+    const lifetimes = this.#lifetimes;
+    this.#lifetimes = [];
+    const onWritten = (): void => {
+      for (const lifetime of lifetimes) lifetime.end();
+    };
+    if (!this.#stream.writable) {
+      onWritten();
+      return;
+    }
     this.#stream.cork();
+    const last = lifetimes.length > 0 ? pieces.pop() : undefined;
     for (const piece of pieces) this.#stream.write(piece);
+    if (last !== undefined) this.#stream.write(last, onWritten);
     this.#stream.uncork();
   }
 

@@ -3,6 +3,7 @@ import { isIPv6 } from 'node:net';
 import type { Logger } from 'pino';
 import type { Dispatcher } from './dispatcher.ts';
 import { RecordEncoder, withoutMark } from './record-marking.ts';
+import { ReplyLifetime } from './reply-lifetime.ts';
 import type { HostPort, Peer } from './address.ts';
 
 /** Datagrams being worked on; more are dropped, and their senders ask again. */
@@ -27,14 +28,20 @@ export async function openUdpListener(
 
   const answer = async (datagram: Uint8Array, peer: Peer) => {
     inFlight += 1;
+    const lifetime = new ReplyLifetime();
     try {
       const source = { peer, connectionSignal: serverSignal, serverSignal };
-      const reply = await dispatcher.answer([datagram], source, encoder);
-      if (reply === undefined || !open) return;
+      const reply = await dispatcher.answer([datagram], source, encoder, lifetime);
+      if (reply === undefined || !open) {
+        lifetime.end();
+        return;
+      }
       socket.send(withoutMark(reply), peer.port, peer.address, (error) => {
+        lifetime.end();
         if (error !== null) logger.warn({ peer, err: error }, 'datagram not sent');
       });
     } catch (error) {
+      lifetime.end();
       logger.debug({ peer, err: error }, 'datagram dropped: not RPC');
     } finally {
       inFlight -= 1;

@@ -1,5 +1,7 @@
 import { type Image, verifyBlock } from '@rowfs/image';
+import type { ReplyLifetime } from '@rowfs/oncrpc';
 import { LRUCache } from 'lru-cache';
+import { BufferPool, type Loan } from './buffer-pool.ts';
 import { DigestTable } from './digest-table.ts';
 import type { OpenSegments } from './open-segments.ts';
 import { type ScannedRecord, type Segment } from './segment.ts';
@@ -46,12 +48,20 @@ export interface WaitingBlock {
 
 /** Blocks in memory: read in part just now, or fetched and not to be stored. */
 const RECENT_BYTES = 8 * 1024 * 1024;
+/** Memory for reads that is kept while there are none. */
+const FREE_BYTES = 4 * 1024 * 1024;
 /** More than this is read beside as long as the disk is slow: it would hold everybody up. */
 const SYNC_BYTES = 192 * 1024;
 /** Slower than this it comes from the disk, and not from the system's memory; in bytes a millisecond. */
 const MEMORY_SPEED = 512 * 1024;
 /** How long the disk counts as slow then. */
 const SLOW_MS = 1_000;
+
+/** A block in memory, and what it stands in if that is to be used again. */
+interface RecentBlock {
+  readonly bytes: Uint8Array;
+  readonly loan: Loan | undefined;
+}
 
 /** Blocks that lie one after the other in a segment. */
 interface Stretch {
@@ -82,9 +92,11 @@ export class CachedImage {
   #slowUntil = 0;
   /** On their way to a segment. */
   readonly #waiting = new Map<number, Buffer>();
-  readonly #recent = new LRUCache<number, Buffer>({
+  readonly #pool = new BufferPool(FREE_BYTES);
+  readonly #recent = new LRUCache<number, RecentBlock>({
     maxSize: RECENT_BYTES,
-    sizeCalculation: ({ length }) => length,
+    sizeCalculation: ({ bytes, loan }) => loan?.bytes.length ?? bytes.length,
+    dispose: ({ loan }) => loan?.release(),
   });
 
   constructor(image: Image, segments: OpenSegments, store: BlockStore) {
@@ -122,14 +134,16 @@ export class CachedImage {
 
   /**
    * Reads what {@link has} has, in pieces that must not be changed; a lot of it from a slow disk is
-   * read beside, and promised.
+   * read beside, and promised. The pieces are valid until `reply` ends; without one they stay.
    *
    * @returns undefined when one of the blocks is not here, or not any more.
    */
   read(
     span: BlockSpan,
+    reply?: ReplyLifetime,
   ): readonly Uint8Array[] | undefined | Promise<readonly Uint8Array[] | undefined> {
-    const parts = this.#find(span);
+    const lent: Loan[] = [];
+    const parts = this.#find(span, lent);
     if (parts === undefined) return undefined;
     let onDisk = 0;
     for (const part of parts) if (!(part instanceof Uint8Array)) onDisk += part.length;
@@ -139,10 +153,13 @@ export class CachedImage {
     for (const part of parts) {
       if (part instanceof Uint8Array) pieces.push(part);
       else {
-        const bytes = this.#readStretch(part);
-        if (bytes === undefined || !this.#take(span, part, bytes, pieces)) return undefined;
+        const loan = this.#pool.take(part.length);
+        lent.push(loan);
+        const bytes = this.#readStretch(part, loan.bytes);
+        if (bytes === undefined || !this.#take(span, part, bytes, loan, pieces)) return undefined;
       }
     }
+    if (reply !== undefined) for (const loan of lent) reply.onEnd(() => loan.release());
     return pieces;
   }
 
@@ -152,7 +169,7 @@ export class CachedImage {
     const first = this.#same[number] ?? number;
     const digest = this.image.digests(first, 1);
     const onSettled = (): void => void this.#waiting.delete(first);
-    this.#recent.set(first, bytes);
+    this.#recent.set(first, { bytes, loan: undefined });
     if (this.#store.store({ number, digest, bytes, onSettled })) {
       this.#waiting.set(first, bytes);
     }
@@ -189,7 +206,10 @@ export class CachedImage {
   }
 
   /** In the order of the file: pieces that are in memory, and stretches that are on disk. */
-  #find({ number, count, lastLength, from, to }: BlockSpan): (Uint8Array | Stretch)[] | undefined {
+  #find(
+    { number, count, lastLength, from, to }: BlockSpan,
+    lent: Loan[],
+  ): (Uint8Array | Stretch)[] | undefined {
     const { blockSize } = this.image;
     const parts: (Uint8Array | Stretch)[] = [];
     let stretch: Stretch | undefined;
@@ -197,8 +217,13 @@ export class CachedImage {
       const first = this.#same[number + index] ?? 0;
       const length = index === count - 1 ? lastLength : blockSize;
       const begin = index * blockSize;
-      const inMemory = this.#waiting.get(first) ?? this.#recent.get(first);
+      const recent = this.#recent.get(first);
+      const inMemory = recent?.bytes ?? this.#waiting.get(first);
       if (inMemory !== undefined) {
+        if (recent?.loan !== undefined) {
+          recent.loan.hold();
+          lent.push(recent.loan);
+        }
         parts.push(inMemory.subarray(Math.max(0, from - begin), Math.min(length, to - begin)));
         stretch = undefined;
         continue;
@@ -241,14 +266,14 @@ export class CachedImage {
       if (bytes === undefined || part === undefined) return undefined;
       if (part instanceof Uint8Array) pieces.push(part);
       // All that is wrong is found now.
-      else areRight = this.#take(span, part, bytes, pieces) && areRight;
+      else areRight = this.#take(span, part, bytes, undefined, pieces) && areRight;
     }
     return areRight ? pieces : undefined;
   }
 
-  #readStretch({ segment, offset, length }: Stretch): Buffer | undefined {
-    // Not from the pool: a small piece would keep 8 KiB of it.
-    const bytes = Buffer.allocUnsafeSlow(length);
+  /** @returns what there is of it, in the memory that was given. */
+  #readStretch({ segment, offset, length }: Stretch, memory: Buffer): Buffer | undefined {
+    const bytes = memory.subarray(0, length);
     const started = performance.now();
     try {
       const got = segment.readSync(bytes, offset);
@@ -267,6 +292,7 @@ export class CachedImage {
     { number, count, lastLength, from, to }: BlockSpan,
     stretch: Stretch,
     bytes: Uint8Array,
+    loan: Loan | undefined,
     pieces: Uint8Array[],
   ): boolean {
     const { blockSize } = this.image;
@@ -285,16 +311,22 @@ export class CachedImage {
       stretch.segment.markUsed(this.#slotOf[first] ?? 0);
       const begin = inSpan * blockSize;
       // The rest of it is wanted next, when a file is read in order by small reads.
-      if (from > begin || to < begin + length) this.#recent.set(first, apart(block, bytes));
+      if (from > begin || to < begin + length) this.#remember(first, block, loan);
     }
     const begin = stretch.first * blockSize;
     pieces.push(bytes.subarray(Math.max(0, from - begin), Math.min(stretch.length, to - begin)));
     return areRight;
   }
-}
 
-/** A part of a buffer, which does not keep much more of it in memory than itself. */
-function apart(part: Uint8Array, whole: Uint8Array): Buffer {
-  if (whole.length > 2 * part.length) return Buffer.from(part);
-  return Buffer.from(part.buffer, part.byteOffset, part.length);
+  #remember(first: number, block: Uint8Array, loan: Loan | undefined): void {
+    if (loan !== undefined && loan.bytes.length <= 2 * block.length) {
+      loan.hold();
+      this.#recent.set(first, { bytes: block, loan });
+      return;
+    }
+    // A part of much more would keep all of it.
+    const own = this.#pool.take(block.length);
+    own.bytes.set(block);
+    this.#recent.set(first, { bytes: own.bytes.subarray(0, block.length), loan: own });
+  }
 }

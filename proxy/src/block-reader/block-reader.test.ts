@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { type Image, lookupPath } from '@rowfs/image';
+import { ReplyLifetime } from '@rowfs/oncrpc';
 import fc from 'fast-check';
 import {
   BLOCK_SIZE,
@@ -51,6 +52,40 @@ async function read(reader: BlockReader, path: string, offset = 0, count = Infin
 }
 
 describe('BlockReader', () => {
+  it('leaves the bytes of a read alone until its reply ends', async () => {
+    const cache = await bench.cache();
+    const reader = new BlockReader(cache.attach(image), fetcher);
+    const size = FILES.big.length;
+    const length = fc.oneof(
+      fc.integer({ min: 1, max: 9_000 }),
+      fc.integer({ min: 1, max: 2 ** 20 }),
+    );
+    const step = fc.record({ offset: fc.nat(size - 1), length, ends: fc.nat(7) });
+    const story = fc.array(step, { minLength: 40, maxLength: 120 });
+    await fc.assert(
+      fc.asyncProperty(story, async (steps) => {
+        const kept: { reply: ReplyLifetime; pieces: readonly Uint8Array[]; expected: Buffer }[] =
+          [];
+        const check = ({ pieces, expected }: (typeof kept)[number]): void =>
+          assert.ok(Buffer.concat(pieces).equals(expected));
+        for (const { offset, length: count, ends } of steps) {
+          const reply = new ReplyLifetime();
+          const end = Math.min(size, offset + count);
+          const fileid = fileidOf('big');
+          const pieces = await reader.read(fileid, offset, end - offset, signal, reply);
+          kept.push({ reply, pieces, expected: FILES.big.subarray(offset, end) });
+          if (kept.length < 8) continue;
+          const [ended] = kept.splice(ends, 1);
+          check(ended!);
+          ended!.reply.end();
+        }
+        kept.forEach(check);
+        for (const { reply } of kept) reply.end();
+      }),
+      { numRuns: 10 },
+    );
+  });
+
   it('reads every byte of every file, fetched and then from the cache', async () => {
     const cache = await bench.cache();
     const reader = new BlockReader(cache.attach(image), fetcher);

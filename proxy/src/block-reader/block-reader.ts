@@ -1,4 +1,5 @@
 import type { Image } from '@rowfs/image';
+import type { ReplyLifetime } from '@rowfs/oncrpc';
 import type { BlockSpan, CachedImage } from '../block-cache/cached-image.ts';
 import type { FileContents } from '../image-view/file-contents.ts';
 import { onTime } from '../on-time.ts';
@@ -84,12 +85,13 @@ export class BlockReader implements FileContents {
     offset: number,
     count: number,
     signal: AbortSignal,
+    reply?: ReplyLifetime,
   ): Pieces | Promise<Pieces> {
     const parts = this.#files.parts(fileid, offset, count);
-    const atOnce = this.#readCached(parts);
+    const atOnce = this.#readCached(parts, reply);
     if (atOnce === undefined) this.#misses += 1;
     else this.#hits += 1;
-    const pieces = atOnce ?? this.#readFetched(parts);
+    const pieces = atOnce ?? this.#readFetched(parts, reply);
     this.#note(fileid, parts, atOnce === undefined);
     if (!(pieces instanceof Promise)) return pieces;
     return onTime(pieces, signal);
@@ -157,7 +159,10 @@ export class BlockReader implements FileContents {
   }
 
   /** Undefined when something has to be fetched. */
-  #readCached(parts: readonly FilePart[]): Pieces | Promise<Pieces> | undefined {
+  #readCached(
+    parts: readonly FilePart[],
+    reply: ReplyLifetime | undefined,
+  ): Pieces | Promise<Pieces> | undefined {
     const pieces: Uint8Array[] = [];
     const beside: Promise<Pieces | undefined>[] = [];
     for (const part of parts) {
@@ -165,7 +170,7 @@ export class BlockReader implements FileContents {
         addZeros(pieces, part.zeros);
         continue;
       }
-      const found = this.#cached.read(part);
+      const found = this.#cached.read(part, reply);
       if (found === undefined) return undefined;
       if (parts.length === 1 && !(found instanceof Promise)) return found;
       if (found instanceof Promise) beside.push(Promise.resolve(pieces.splice(0)), found);
@@ -173,26 +178,30 @@ export class BlockReader implements FileContents {
     }
     return beside.length === 0
       ? pieces
-      : this.#readBeside(parts, [...beside, Promise.resolve(pieces)]);
+      : this.#readBeside(parts, [...beside, Promise.resolve(pieces)], reply);
   }
 
   async #readBeside(
     parts: readonly FilePart[],
     beside: readonly Promise<Pieces | undefined>[],
+    reply: ReplyLifetime | undefined,
   ): Promise<Pieces> {
     const found = await Promise.all(beside);
     const pieces: Uint8Array[] = [];
     for (const each of found) {
-      if (each === undefined) return this.#readFetched(parts);
+      if (each === undefined) return this.#readFetched(parts, reply);
       pieces.push(...each);
     }
     return pieces;
   }
 
-  async #readFetched(parts: readonly FilePart[]): Promise<Pieces> {
+  async #readFetched(
+    parts: readonly FilePart[],
+    reply: ReplyLifetime | undefined,
+  ): Promise<Pieces> {
     // What another process has fetched meanwhile need not be fetched again.
     this.#cached.refresh();
-    const reads = parts.map((part) => ('zeros' in part ? part : this.#readSpan(part)));
+    const reads = parts.map((part) => ('zeros' in part ? part : this.#readSpan(part, reply)));
     const pieces: Uint8Array[] = [];
     for (const each of reads) {
       if ('zeros' in each) {
@@ -210,7 +219,7 @@ export class BlockReader implements FileContents {
   }
 
   /** As far as its blocks can be had. */
-  async #readSpan(span: BlockSpan): Promise<SpanRead> {
+  async #readSpan(span: BlockSpan, reply: ReplyLifetime | undefined): Promise<SpanRead> {
     const inHand = new Map<number, Buffer>();
     for (;;) {
       const missing: number[] = [];
@@ -218,7 +227,7 @@ export class BlockReader implements FileContents {
         if (!inHand.has(number) && !this.#cached.has(number)) missing.push(number);
       const failed = await this.#fetchInto(inHand, missing);
       const had = failed === undefined ? span : this.#before(span, failed.number);
-      const pieces = had.count === 0 ? [] : await this.#assemble(had, inHand);
+      const pieces = had.count === 0 ? [] : await this.#assemble(had, inHand, reply);
       // Otherwise what was here proved wrong, or was removed, and is not here any more.
       if (pieces !== undefined) return { pieces, failure: failed?.failure };
     }
@@ -252,6 +261,7 @@ export class BlockReader implements FileContents {
   async #assemble(
     span: BlockSpan,
     inHand: ReadonlyMap<number, Buffer>,
+    reply: ReplyLifetime | undefined,
   ): Promise<Pieces | undefined> {
     const { blockSize } = this.#image;
     const pieces: Uint8Array[] = [];
@@ -265,13 +275,14 @@ export class BlockReader implements FileContents {
       }
       let end = index + 1;
       while (end < span.count && !inHand.has(span.number + end)) end += 1;
-      const found = await this.#cached.read({
+      const between: BlockSpan = {
         number: span.number + index,
         count: end - index,
         lastLength: end === span.count ? span.lastLength : blockSize,
         from: Math.max(0, span.from - begin),
         to: Math.min(span.to - begin, (end - index) * blockSize),
-      });
+      };
+      const found = await this.#cached.read(between, reply);
       if (found === undefined) return undefined;
       pieces.push(...found);
       index = end;

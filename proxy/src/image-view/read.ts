@@ -84,7 +84,7 @@ function dataOf(
   fileid: number,
   offset: number,
   count: number,
-  { signal }: Nfs3Context,
+  { signal, reply }: Nfs3Context,
 ): ReturnType<FileContents['read']> {
-  return count === 0 ? [] : contents.read(fileid, offset, count, signal);
+  return count === 0 ? [] : contents.read(fileid, offset, count, signal, reply);
 }

@@ -1,4 +1,5 @@
 import {
+  asCaller,
   type Fattr3,
   type Filehandle,
   type Filename,
@@ -80,7 +81,7 @@ export class LearntFacts implements LowerFacts {
   }
 
   context(ctx: Nfs3Context): Nfs3Context {
-    return { credential: this.#credential, signal: ctx.signal, peer: ctx.peer };
+    return asCaller(ctx, this.#credential);
   }
 
   /** What a decision fetched stays in hand, however little the caches hold. */

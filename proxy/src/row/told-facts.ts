@@ -1,4 +1,5 @@
 import {
+  asCaller,
   type Fattr3,
   type Filehandle,
   type Filename,
@@ -36,8 +37,8 @@ export class ToldFacts implements LowerFacts, FactsInHand {
     this.#listings = new ListingCache(handles, (lower) => this.attributes(lower));
   }
 
-  context({ signal, peer }: Nfs3Context): Nfs3Context {
-    return { credential: this.#credential, signal, peer };
+  context(ctx: Nfs3Context): Nfs3Context {
+    return asCaller(ctx, this.#credential);
   }
 
   inHand(): FactsInHand {

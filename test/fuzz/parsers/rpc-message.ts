@@ -1,4 +1,4 @@
-import { createPortmapper, type Credential, NO_CREDENTIAL } from '@rowfs/oncrpc';
+import { createPortmapper, type Credential, NO_CREDENTIAL, ReplyLifetime } from '@rowfs/oncrpc';
 import { XdrError, XdrReader, XdrWriter } from '@rowfs/xdr';
 import fc from 'fast-check';
 import pino from 'pino';
@@ -101,7 +101,7 @@ async function checkAnswer(input: Uint8Array): Promise<void> {
   const xid = unlessRefused([XdrError], () => readCallXid(new XdrReader(input)));
   if (xid === undefined) return;
   const source = { peer, connectionSignal: signal, serverSignal: signal };
-  const reply = await dispatcher.answer([input], source, new RecordEncoder());
+  const reply = await dispatcher.answer([input], source, new RecordEncoder(), new ReplyLifetime());
   if (reply === undefined) return;
   const reader = new XdrReader(withoutMark(reply));
   mustEqual(readReplyXid(reader), xid, 'the reply has the xid of its call');

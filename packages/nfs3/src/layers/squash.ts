@@ -1,4 +1,5 @@
 import type { Credential } from '@rowfs/oncrpc';
+import { asCaller } from '../context.ts';
 import { everyProcedure, type Procedures } from '../every-procedure.ts';
 import { NOBODY } from '../permissions.ts';
 import type { Nfs3Context, Nfs3Layer } from '../service.ts';
@@ -24,7 +25,7 @@ export function squash(options: SquashOptions): Nfs3Layer {
   const mappedContext = (ctx: Nfs3Context): Nfs3Context => {
     const credential = mapped(ctx.credential);
     if (credential === ctx.credential) return ctx;
-    return { credential, signal: ctx.signal, peer: ctx.peer };
+    return asCaller(ctx, credential);
   };
   return (lower) => {
     const below: Procedures = lower;
