@@ -14,22 +14,26 @@ export interface CommandContext {
   /** Of what all proxies of this machine share. */
   readonly cache: string;
   readonly registry: readonly string[];
+  /** What every registry node that is started here is told. */
+  readonly node: { readonly dialFrom?: string; readonly logger: Logger };
   readonly logger: Logger;
   readonly output: Output;
 }
 
 export function commandContext(command: Command): CommandContext {
-  const { state, cache, registry, logLevel, json } = command.opts<CommonOptions>();
+  const { state, cache, registry, dialFrom, logLevel, json } = command.opts<CommonOptions>();
   const stream = json ? undefined : pretty();
+  // Standard output belongs to results.
+  const logger = pino(
+    { level: logLevel, base: null },
+    stream ?? pino.destination({ fd: 2, sync: true }),
+  );
   return {
     state,
     cache,
     registry,
-    // Standard output belongs to results.
-    logger: pino(
-      { level: logLevel, base: null },
-      stream ?? pino.destination({ fd: 2, sync: true }),
-    ),
+    node: { logger, ...(dialFrom === undefined ? {} : { dialFrom }) },
+    logger,
     output: createOutput(process.stdout, json),
   };
 }
@@ -75,7 +79,7 @@ export async function withRegistry<T>(
     bootstrap: context.registry,
     mode: 'client',
     identity: generateIdentity(),
-    logger: context.logger,
+    ...context.node,
   });
   try {
     return await use(node);

@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import { join } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import envPaths from 'env-paths';
@@ -14,8 +15,15 @@ export interface CommonOptions {
   readonly state: string;
   readonly cache: string;
   readonly registry: readonly string[];
+  readonly dialFrom?: string;
   readonly logLevel: string;
   readonly json: boolean;
+}
+
+/** An IP address, as it is. */
+function parseIpAddress(text: string): string {
+  if (isIP(text) === 0) throw new InvalidArgumentError('an IP address is needed, e.g. 10.0.0.2');
+  return text;
 }
 
 /** The commands of a program that do something: `image build`, but not `image`. */
@@ -43,6 +51,10 @@ export function addCommonOptions(command: Command): void {
     new Option('--registry <multiaddr...>', 'registry nodes to start from').default([
       `/ip4/127.0.0.1/tcp/${DEFAULT_REGISTRY_PORT}`,
     ]),
+    new Option(
+      '--dial-from <ip>',
+      'the address of this machine that connections to registry nodes leave from',
+    ).argParser(parseIpAddress),
     new Option('--log-level <level>', 'what is logged on standard error')
       .choices(['silent', 'error', 'warn', 'info', 'debug'])
       .default('warn'),

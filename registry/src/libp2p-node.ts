@@ -27,6 +27,7 @@ export interface Libp2pOptions {
   readonly identity: Identity;
   readonly listen: readonly string[];
   readonly announce?: readonly string[];
+  readonly dialFrom?: string;
   readonly mode: 'server' | 'client';
 }
 
@@ -39,11 +40,14 @@ export interface Libp2pOptions {
 export async function startLibp2p(
   options: Libp2pOptions,
 ): Promise<{ libp2p: Libp2p; kadTable: KadTable }> {
+  // Its type names a few of them only: all are net.connect's.
+  const dialOpts =
+    options.dialFrom === undefined ? {} : { localAddress: options.dialFrom, noDelay: true };
   try {
     const libp2p = await createLibp2p({
       privateKey: options.identity.privateKey,
       addresses: { listen: [...options.listen], announce: [...(options.announce ?? [])] },
-      transports: [tcp()],
+      transports: [tcp({ dialOpts })],
       connectionEncrypters: [noise()],
       streamMuxers: [yamux()],
       connectionManager: {

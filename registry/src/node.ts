@@ -29,6 +29,8 @@ export interface RegistryNodeSettings {
   readonly listen: readonly string[];
   /** Multiaddrs to tell others instead of those listened on (behind a NAT). */
   readonly announce?: readonly string[];
+  /** The IP address of this machine that connections to other nodes leave from, instead of the system's choice. */
+  readonly dialFrom?: string;
   /** Multiaddrs of nodes to join through; `/p2p/PEERID` at the end is optional. */
   readonly bootstrap: readonly string[];
   /** A server stores records for others; a client only asks. */

@@ -41,7 +41,7 @@ Examples:
         ...(options.announce === undefined ? {} : { announce: options.announce }),
         bootstrap: options.alone ? [] : context.registry,
         mode: 'server',
-        logger: context.logger,
+        ...context.node,
       });
       try {
         const rest = await startOperatorsRest(context, 'node', { node, at: options.rest });

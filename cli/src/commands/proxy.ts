@@ -186,12 +186,12 @@ class NodeOnDemand {
   readonly #start: () => Promise<RegistryNode>;
   #node: Promise<RegistryNode> | undefined;
 
-  constructor({ logger }: CommandContext, dataDir: string, bootstrap: readonly string[]) {
+  constructor(context: CommandContext, dataDir: string, bootstrap: readonly string[]) {
     this.#start = async () => {
       const { createRegistryNode } = await import('@rowfs/registry');
       // A machine boots from what it knew when the registry is down.
       const how = { listen: [], mode: 'client', allowOffline: true } as const;
-      return createRegistryNode({ ...how, dataDir, bootstrap, logger });
+      return createRegistryNode({ ...how, dataDir, bootstrap, ...context.node });
     };
   }
 

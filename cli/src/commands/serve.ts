@@ -132,7 +132,7 @@ async function announced(
     bootstrap: context.registry,
     mode: 'client',
     allowOffline: true,
-    logger: context.logger,
+    ...context.node,
   });
   try {
     await checkPublished(node, { appliance, version, directory });

@@ -15,6 +15,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<(program: Command) => void
   ls: async () => (await import('./ls.ts')).addLsCommand,
   sharers: async () => (await import('./sharers.ts')).addSharersCommand,
   gc: async () => (await import('./gc.ts')).addGcCommand,
+  chaos: async () => (await import('./chaos.ts')).addChaosCommand,
   status: async () => (await import('./status.ts')).addStatusCommand,
 };
 

@@ -2,8 +2,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import prettyBytes from 'pretty-bytes';
+import { Actor } from '../actor.ts';
 import { CliError } from '../errors.ts';
-import { Actor } from './actor.ts';
 import type {
   BuiltImage,
   GcAnswer,
@@ -39,7 +39,7 @@ export interface Stage {
  * nodes, two image servers, publish, proxy, reads compared with the source, redirected writes, kill
  * -9 of the server in use, a new version, garbage collection.
  *
- * @throws CliError DEMO_FAILED when a step does not hold; the signal's reason when it was aborted.
+ * @throws CliError DEMO_FAILED when a step does not hold, ENDED_EARLY when a process does; the signal's reason when it was aborted.
  */
 export async function playStory(options: StoryOptions): Promise<Stage> {
   const { print, tree, signal } = options;

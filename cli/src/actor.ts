@@ -2,14 +2,14 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { CliError } from '../errors.ts';
+import { CliError } from './errors.ts';
 
 // The same code that runs now: source in a checkout, dist when installed.
 const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
-const rowfs = fileURLToPath(new URL(`../main.${extension}`, import.meta.url));
-const client = fileURLToPath(new URL(`client.${extension}`, import.meta.url));
+const rowfs = fileURLToPath(new URL(`main.${extension}`, import.meta.url));
+const client = fileURLToPath(new URL(`demo/client.${extension}`, import.meta.url));
 
-/** A process of the story: it says JSON lines on standard output and has a name. */
+/** A process that another command runs: it says JSON lines on standard output and has a name. */
 export class Actor {
   readonly name: string;
   readonly #child: ChildProcess;
@@ -22,7 +22,7 @@ export class Actor {
     const script = command === 'rowfs' ? rowfs : client;
     this.#child = spawn(process.execPath, [script, ...args], {
       stdio: ['ignore', 'pipe', 'pipe'],
-      // A Ctrl-C at the terminal is for the story, which ends its actors in order.
+      // A Ctrl-C at the terminal is for who runs it, and ends it in order.
       detached: true,
     });
     const { stdout, stderr } = this.#child;
@@ -43,7 +43,7 @@ export class Actor {
     const line = await this.#lines.next();
     if (line.done !== true) return JSON.parse(line.value) as T;
     await this.#ended;
-    throw new CliError('DEMO_FAILED', `${this.name} ended early: ${this.#errors.trim()}`);
+    throw new CliError('ENDED_EARLY', `${this.name} ended early: ${reasonOf(this.#errors)}`);
   }
 
   /** Ends it as Ctrl-C would, and waits until it is gone. */
@@ -54,9 +54,28 @@ export class Actor {
     await this.#ended;
   }
 
+  /** It does nothing any more, but its connections stay open. */
+  hang(): void {
+    this.#child.kill('SIGSTOP');
+  }
+
+  goOn(): void {
+    this.#child.kill('SIGCONT');
+  }
+
   /** kill -9, and waits until it is gone. */
   async kill(): Promise<void> {
     this.#child.kill('SIGKILL');
     await this.#ended;
   }
+}
+
+/** What `rowfs --json` says last is why it ends: that alone, without what it logged before. */
+function reasonOf(errors: string): string {
+  const said = errors.trim();
+  const last = said.slice(said.lastIndexOf('\n') + 1);
+  const match = /^\{"error":(?<error>\{.*\})\}$/.exec(last);
+  if (match?.groups?.['error'] === undefined) return said;
+  const { message } = JSON.parse(match.groups['error']) as { readonly message?: string };
+  return message ?? said;
 }
