@@ -90,6 +90,12 @@ export const debianCapabilities = {
     // Its files belong to many users.
     needsRoot: true,
   },
+  rsync: {
+    purpose: 'the usual way to bring a tree from one version to the next, to compare with',
+    packages: ['rsync'],
+    proof: ['rsync', '--version'],
+    needsRoot: false,
+  },
   'guest-image': {
     purpose:
       "a Linux guest with the kernel's own NFS client (its packages are unpacked, not installed)",

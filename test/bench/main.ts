@@ -5,6 +5,7 @@
 import type { BenchCase } from './bench-case.ts';
 import { imageCold } from './cases/image-cold.ts';
 import { imageSecondRun } from './cases/image-second-run.ts';
+import { imageUpgrade } from './cases/image-upgrade.ts';
 import { imageWarm } from './cases/image-warm.ts';
 import { memory } from './cases/memory.ts';
 import { overlayOps } from './cases/overlay-ops.ts';
@@ -16,6 +17,7 @@ const cases: readonly BenchCase[] = [
   overlayOps,
   imageCold,
   imageSecondRun,
+  imageUpgrade,
   imageWarm,
   memory,
 ];

@@ -35,6 +35,8 @@ export class Relay {
   readonly ports: number[] = [];
   /** RPC records seen so far: calls go to the server, replies to the client. */
   readonly records = { toServer: 0, toClient: 0 };
+  /** Bytes seen so far, record marks included. */
+  readonly bytes = { toServer: 0, toClient: 0 };
   readonly #servers: Server[] = [];
   readonly #connections = new Set<Socket>();
   readonly #flows = new Set<Flow>();
@@ -76,6 +78,15 @@ export class Relay {
     await Promise.all(closed);
   }
 
+  /** For one direction of one connection. */
+  #counter(direction: Direction): (chunk: Buffer) => void {
+    const counter = new RecordCounter(() => (this.records[direction] += 1));
+    return (chunk) => {
+      counter.push(chunk);
+      this.bytes[direction] += chunk.length;
+    };
+  }
+
   #relay(client: Socket, targetPort: number): void {
     const server = connect({
       host: '127.0.0.1',
@@ -84,12 +95,9 @@ export class Relay {
       noDelay: true,
     });
     const openAt = performance.now() + this.#link.oneWayMs * 2;
-    const { records } = this;
-    const calls = new RecordCounter(() => records.toServer++);
-    const replies = new RecordCounter(() => records.toClient++);
     const flows = [
-      new Flow(client, server, this.#link, this.#link.toServer, calls, openAt),
-      new Flow(server, client, this.#link, this.#link.toClient, replies, openAt),
+      new Flow(client, server, this.#link, 'toServer', this.#counter('toServer'), openAt),
+      new Flow(server, client, this.#link, 'toClient', this.#counter('toClient'), openAt),
     ];
     for (const flow of flows) this.#flows.add(flow);
     for (const [socket, other] of [
@@ -109,6 +117,8 @@ export class Relay {
     }
   }
 }
+
+type Direction = 'toServer' | 'toClient';
 
 /** The state all connections share. */
 class Link {
@@ -155,10 +165,11 @@ class Flow {
     from: Socket,
     to: Socket,
     link: Link,
-    lane: Lane,
-    counter: RecordCounter,
+    direction: Direction,
+    count: (chunk: Buffer) => void,
     openAt: number,
   ) {
+    const lane = link[direction];
     this.#from = from;
     this.to = to;
     this.#link = link;
@@ -168,7 +179,7 @@ class Flow {
       this.#queuedBytes += bytes;
     };
     from.on('data', (chunk: Buffer) => {
-      counter.push(chunk);
+      count(chunk);
       const step = Number.isFinite(lane.bytesPerMs) ? SEGMENT_BYTES : chunk.length;
       for (let start = 0; start < chunk.length; start += step) {
         const data = chunk.subarray(start, start + step);

@@ -30,14 +30,19 @@ export class ServedFiles {
     this.#ctx = ctx;
   }
 
-  static async mount({ host, port }: { host: string; port: number }): Promise<ServedFiles> {
-    const service = connectNfs3({ host, port, timeoutMs: 120_000 });
+  /** @param path of the export */
+  static async mount(
+    { host, port, mountPort }: { host: string; port: number; mountPort?: number },
+    path = '/',
+  ): Promise<ServedFiles> {
+    const mountAt = mountPort === undefined ? {} : { mountPort };
+    const service = connectNfs3({ host, port, ...mountAt, timeoutMs: 120_000 });
     const ctx: Nfs3Context = {
       credential: { flavor: 'sys', stamp: 0, machinename: 'test', uid: 0, gid: 0, gids: [] },
       signal: new AbortController().signal,
       peer: { address: host, port },
     };
-    const mounted = await service.mount('/', ctx);
+    const mounted = await service.mount(path, ctx);
     if (mounted.status !== 0) throw new Error(`MNT was answered ${mounted.status}`);
     return new ServedFiles(service, mounted.handle, ctx);
   }

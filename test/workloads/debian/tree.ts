@@ -3,6 +3,7 @@ import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { cachedDirectory } from '../../support/cache-directory.ts';
+import { debianSources } from '../../support/debian-sources.ts';
 
 const PACKAGES = [
   ...['gcc', 'libc6-dev', 'make', 'git', 'sqlite3', 'rsync', 'perl', 'tar', 'gzip', 'xz-utils'],
@@ -16,7 +17,7 @@ const CUSTOMIZE = join(import.meta.dirname, 'customize');
 
 /** The root of the tree: from the cache, or made of the Debian packages that apt has sources for. Needs root. */
 export async function debianTree(): Promise<string> {
-  const sources = await debianSources();
+  const sources = await sourceLines();
   const inputs = [sources, await readFile(CUSTOMIZE), await readFile(import.meta.filename)];
   const directory = await cachedDirectory('debian-tree', inputs, async (empty) => {
     const root = join(empty, 'root');
@@ -35,19 +36,10 @@ export async function debianTree(): Promise<string> {
   return join(directory, 'root');
 }
 
-/** Debian's own among the sources of this machine, as apt writes them in a line each, with their source code. */
-async function debianSources(): Promise<string> {
-  const format = '$(ORIGIN) $(REPO_URI) $(RELEASE) $(COMPONENT)';
-  const { stdout } = await execa('apt-get', [
-    'indextargets',
-    '--format',
-    format,
-    'Created-By: Packages',
-  ]);
-  const sources = stdout.split('\n').flatMap((line) => {
-    const [origin, uri, release, component] = line.split(' ');
-    return origin === 'Debian' ? [`${uri} ${release} ${component}`] : [];
-  });
-  if (sources.length === 0) throw new Error('apt has no Debian sources here; run apt-get update');
-  return [...new Set(sources)].map((source) => `deb ${source}\ndeb-src ${source}\n`).join('');
+/** Debian's own among the sources of this machine, in a line each, with their source code. */
+async function sourceLines(): Promise<string> {
+  return (await debianSources())
+    .map(({ uri, release, component }) => `${uri} ${release} ${component}`)
+    .map((source) => `deb ${source}\ndeb-src ${source}\n`)
+    .join('');
 }
