@@ -122,6 +122,11 @@ export class CachedImage {
     this.#slotOf[number] = slot;
   }
 
+  /** The first block with the same bytes: what is done for one is done for the other. */
+  firstEqual(number: number): number {
+    return this.#same[number] ?? number;
+  }
+
   /** Whether the block is here, as far as is known without reading it. */
   has(number: number): boolean {
     const first = this.#same[number] ?? number;

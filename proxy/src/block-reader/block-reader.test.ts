@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { type Image, lookupPath } from '@rowfs/image';
 import { ReplyLifetime } from '@rowfs/oncrpc';
@@ -136,6 +137,18 @@ describe('BlockReader', () => {
     resolve(undefined);
     await Promise.all(reads);
     assert.equal(reader.statistics().fetchedBlocks, 1);
+  });
+
+  it('fetches one of blocks that are equal, and the other only when that one cannot be had', async () => {
+    const reader = new BlockReader((await bench.cache()).attach(image), fetcher);
+    await read(reader, 'a/twice');
+    assert.equal(reader.statistics().fetchedBlocks, 2);
+    fetcher.missing.add(blockRange('a/twice').first);
+    const none = await bench.cache({ directory: join(bench.root, 'another cache') });
+    const other = new BlockReader(none.attach(image), fetcher);
+    const first = assert.rejects(read(other, 'a/twice', 0, 10), /nobody has/);
+    await read(other, 'a/twice', BLOCK_SIZE, 10);
+    await first;
   });
 
   it('fails the reads of a block that nobody has, and no others; later it may be there', async () => {

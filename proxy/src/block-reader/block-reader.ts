@@ -30,6 +30,11 @@ export interface PrefetchResult {
 
 type Pieces = readonly Uint8Array[];
 
+interface BlockUnderWay {
+  readonly number: number;
+  readonly block: Promise<Buffer>;
+}
+
 interface SpanRead {
   readonly pieces: Pieces;
   /** Why there are no more. */
@@ -58,8 +63,8 @@ export class BlockReader implements FileContents {
   readonly #uses: FirstUses;
   readonly #readAhead: ReadAhead;
   readonly #directoryAhead: DirectoryAhead;
-  /** By number. */
-  readonly #inFlight = new Map<number, Promise<Buffer>>();
+  /** By the number of the first block with the same bytes. */
+  readonly #inFlight = new Map<number, BlockUnderWay>();
   #hits = 0;
   #misses = 0;
   #fetchedBlocks = 0;
@@ -291,16 +296,20 @@ export class BlockReader implements FileContents {
   }
 
   #fetch(number: number, urgency: Urgency): Promise<Buffer> {
-    const underWay = this.#inFlight.get(number);
+    const underWay = this.#inFlight.get(this.#cached.firstEqual(number));
+    if (underWay === undefined) return this.#begin(number, urgency);
     // Asked again, so that the fetcher knows how urgent it has become.
-    const fetched = this.#fetcher.fetch(number, urgency);
-    if (underWay !== undefined) {
-      fetched.catch(() => undefined);
-      return underWay;
-    }
-    const kept = fetched.then(
+    this.#fetcher.fetch(underWay.number, urgency).catch(() => undefined);
+    if (underWay.number === number) return underWay.block;
+    // The same bytes, but of another file, which may be the only one that is damaged.
+    return underWay.block.catch(() => this.#fetch(number, urgency));
+  }
+
+  #begin(number: number, urgency: Urgency): Promise<Buffer> {
+    const first = this.#cached.firstEqual(number);
+    const block = this.#fetcher.fetch(number, urgency).then(
       async (bytes) => {
-        this.#inFlight.delete(number);
+        this.#inFlight.delete(first);
         this.#fetchedBlocks += 1;
         this.#fetchedBytes += bytes.length;
         this.#cached.put(number, bytes);
@@ -309,13 +318,13 @@ export class BlockReader implements FileContents {
         return bytes;
       },
       (error: unknown) => {
-        this.#inFlight.delete(number);
+        this.#inFlight.delete(first);
         this.#failedBlocks += 1;
         throw error;
       },
     );
-    this.#inFlight.set(number, kept);
-    return kept;
+    this.#inFlight.set(first, { number, block });
+    return block;
   }
 
   #fetchAhead(first: number, end: number, urgency: Urgency): number {
@@ -325,7 +334,7 @@ export class BlockReader implements FileContents {
     if (congestion !== undefined) return first;
     const maxBytes = room > 0 ? MAX_AHEAD_BYTES : MAX_UNSTORED_AHEAD_BYTES;
     for (let number = first; number < end; number += 1) {
-      if (this.#cached.has(number) || this.#inFlight.has(number)) continue;
+      if (this.#cached.has(number) || this.#inFlight.has(this.#cached.firstEqual(number))) continue;
       if (this.#inFlight.size * blockSize >= maxBytes) return number;
       // Whoever reads it asks again, and is told why not.
       this.#fetch(number, urgency).catch(() => undefined);
