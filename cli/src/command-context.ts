@@ -7,6 +7,8 @@ import { CliError } from './errors.ts';
 import { pretty } from './log-format.ts';
 import type { CommonOptions } from './options.ts';
 import { createOutput, type Output } from './output.ts';
+import { loadMandate, publisherKeyPath } from './publisher-key.ts';
+import { trustedPublisher } from './trusted-publishers.ts';
 
 /** What a command works with: where its state is, how it prints, how it logs. */
 export interface CommandContext {
@@ -38,28 +40,54 @@ export function commandContext(command: Command): CommandContext {
   };
 }
 
-/** The key that names this user's appliances. */
-export function publisherKeyPath({ state }: CommandContext): string {
-  return join(state, 'publisher.key');
+/** An appliance, and the channel of it that was asked for. */
+export interface ApplianceRef {
+  /** `NAME@PEERID` */
+  readonly appliance: string;
+  readonly channel?: string;
 }
 
 /**
- * The appliance that `text` means: `NAME@PEERID`, or a bare NAME for one of this user's own.
+ * The appliance that `text` means: `NAME@PEERID`; `NAME@ALIAS`, a publisher trusted under that name; or a
+ * bare NAME for one of this user's own. `:CHANNEL` may follow.
  *
- * @throws CliError KEY_UNREADABLE for a bare name when there is no publisher key.
+ * @throws CliError KEY_UNREADABLE for a bare name when there is no publisher key; UNKNOWN_PUBLISHER
+ */
+export async function applianceRefOf(context: CommandContext, text: string): Promise<ApplianceRef> {
+  const [id = '', channel] = text.split(/:(.*)/s);
+  if (channel !== undefined && !/^[a-z][a-z0-9-]{0,31}$/.test(channel)) {
+    throw new CliError('BAD_USAGE', `'${text}': after ':' stands the name of a channel`);
+  }
+  const appliance = await idOf(context, id);
+  return channel === undefined ? { appliance } : { appliance, channel };
+}
+
+/**
+ * As `applianceRefOf`, where a channel means nothing.
+ *
+ * @throws CliError BAD_USAGE when one is given
  */
 export async function applianceOf(context: CommandContext, text: string): Promise<string> {
-  if (text.includes('@')) return text;
-  const path = publisherKeyPath(context);
-  if (!existsSync(path)) {
+  const { appliance, channel } = await applianceRefOf(context, text);
+  if (channel === undefined) return appliance;
+  throw new CliError('BAD_USAGE', `'${text}': this is about all channels, leave ':${channel}' out`);
+}
+
+async function idOf(context: CommandContext, text: string): Promise<string> {
+  const at = text.indexOf('@');
+  const { formatApplianceId } = await import('@rowfs/registry');
+  if (at !== -1) {
+    const publisher = await trustedPublisher(context.state, text.slice(at + 1));
+    return formatApplianceId({ name: text.slice(0, at), publisher });
+  }
+  if (!existsSync(publisherKeyPath(context))) {
     throw new CliError(
       'KEY_UNREADABLE',
-      `'${text}' would be one of your own appliances, but there is no key at ${path}: name another's in full, NAME@PEERID, or create a key with 'rowfs key'`,
+      `'${text}' would be one of your own appliances, but there is no key at ${publisherKeyPath(context)}: name another's in full, NAME@PEERID, or create a key with 'rowfs key'`,
     );
   }
-  const { formatApplianceId, loadKey } = await import('@rowfs/registry');
-  const { peerId } = await loadKey(path);
-  return formatApplianceId({ name: text, publisher: peerId });
+  const { publisher } = await loadMandate(context);
+  return formatApplianceId({ name: text, publisher });
 }
 
 /**

@@ -1,13 +1,30 @@
 import type { ImageServer, Location, Locator, UseRegistry } from '@rowfs/proxy';
-import { createResolver, holdLease, type RegistryNode, type ServerAddress } from '@rowfs/registry';
+import {
+  createResolver,
+  holdLease,
+  type RegistryNode,
+  type ResolveOptions,
+  type ServerAddress,
+} from '@rowfs/registry';
 import { hexOf } from './published-image.ts';
 
-/** The registry as the proxy wants it: where the servers of an appliance's version are. */
-export function registryLocator(node: RegistryNode, appliance: string): Locator {
+/**
+ * The registry as the proxy wants it: where the servers of an appliance's version are. A channel counts
+ * when no version is asked for; a digest that is pinned, always.
+ */
+export function registryLocator(
+  node: RegistryNode,
+  appliance: string,
+  { channel, manifest }: Pick<ResolveOptions, 'channel' | 'manifest'> = {},
+): Locator {
   const resolver = createResolver(node);
   return {
     async locate({ version }): Promise<Location> {
-      const found = await resolver.resolve(appliance, version === undefined ? {} : { version });
+      const found = await resolver.resolve(appliance, {
+        ...(version !== undefined && { version }),
+        ...(version === undefined && channel !== undefined && { channel }),
+        ...(manifest !== undefined && { manifest }),
+      });
       return {
         appliance,
         version: found.version,

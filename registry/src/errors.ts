@@ -8,6 +8,9 @@ export type RefusalCode =
   | 'EXPIRED'
   | 'ROLLBACK'
   | 'EQUIVOCATION'
+  | 'FROM_THE_FUTURE'
+  | 'REVOKED_KEY'
+  | 'KEY_CONFLICT'
   | 'QUOTA_EXCEEDED';
 
 /** Every failure of the registry that a caller may want to tell apart. */
@@ -15,9 +18,11 @@ export type RegistryErrorCode =
   | RefusalCode
   | 'KEY_UNREADABLE'
   | 'KEY_PERMISSIONS'
+  | 'KEY_REVOKED'
   | 'INVALID_APPLIANCE_ID'
   | 'INVALID_VERSION'
   | 'INVALID_ADDRESS'
+  | 'INVALID_CHANNEL'
   | 'REGISTRY_UNREACHABLE'
   | 'LISTEN_FAILED'
   | 'STORE_FAILED'
@@ -66,6 +71,9 @@ const REFUSALS: ReadonlySet<string> = new Set<RefusalCode>([
   'EXPIRED',
   'ROLLBACK',
   'EQUIVOCATION',
+  'FROM_THE_FUTURE',
+  'REVOKED_KEY',
+  'KEY_CONFLICT',
   'QUOTA_EXCEEDED',
 ]);
 

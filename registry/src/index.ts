@@ -4,13 +4,14 @@
  */
 export { createRegistryNode } from './node.ts';
 export type { NodeData, RegistryNode, RegistryNodeOptions, RegistryNodeSettings } from './node.ts';
-export { generateIdentity, loadKey, loadOrCreateKey } from './identity.ts';
+export { generateIdentity, isEd25519PeerId, loadKey, loadOrCreateKey } from './identity.ts';
+export { readMandate, writeMandate } from './mandate-file.ts';
 export type { Identity } from './identity.ts';
 export { formatApplianceId, parseApplianceId } from './appliance-id.ts';
 export type { ApplianceId } from './appliance-id.ts';
 export { formatServerAddress, NFS_PORT, parseServerAddress } from './records/server-address.ts';
 export type { ServerAddress } from './records/server-address.ts';
-export { keptVersion } from './records/latest.ts';
+export { channelsOf, keptVersion, STABLE } from './records/latest.ts';
 export type { HistoryEntry, Latest, SignedLatest } from './records/latest.ts';
 export type { ServerEntry, SignedServerEntry } from './records/server-entry.ts';
 export type { Sharer } from './records/lease.ts';
@@ -22,6 +23,12 @@ export type {
   PublishRequest,
   RetiredVersion,
 } from './publisher.ts';
+export { versionBefore } from './channel-moves.ts';
+export type { ChannelMoves, ChannelReport } from './channel-moves.ts';
+export type { Mandate } from './latest-writer.ts';
+export { PublishedAppliances } from './published-appliances.ts';
+export { keepRenewed } from './renewal.ts';
+export type { KeepAlive } from './keep-alive.ts';
 export { createResolver } from './resolver.ts';
 export type {
   NewestRecord,

@@ -1,22 +1,21 @@
-import { checkVersion, formatApplianceId } from './appliance-id.ts';
+import { checkVersion } from './appliance-id.ts';
+import { moveChannels, type ChannelMoves, type ChannelReport } from './channel-moves.ts';
+import { Endorsements } from './endorsements.ts';
 import { messageOf, RegistryError } from './errors.ts';
 import type { Identity } from './identity.ts';
-import type { RegistryNode } from './node.ts';
+import { LatestWriter, type LatestDraft, type LatestWriterInit } from './latest-writer.ts';
 import { PublishMarks } from './publish-marks.ts';
-import { keptVersion, MAX_HISTORY, signLatest } from './records/latest.ts';
-import type { HistoryEntry, Latest, SignedLatest } from './records/latest.ts';
+import { PublishedAppliances } from './published-appliances.ts';
+import { channelsOf, keptVersion, MAX_HISTORY, STABLE } from './records/latest.ts';
+import type { HistoryEntry, Latest } from './records/latest.ts';
 import { formatServerAddress, type ServerAddress } from './records/server-address.ts';
-import { isEndorsed, signServerEntry, type SignedServerEntry } from './records/server-entry.ts';
-import type { HoldersRead } from './tables.ts';
+import { isDueForRenewal, renewRecord, validityOf } from './renewal.ts';
 
-/** On how many nodes a record must be found before the next step relies on it (fewer in smaller networks). */
-export const REPLICATION_FLOOR = 3;
 const DEFAULT_VALIDITY_SECONDS = 30 * 24 * 3600;
 
 /** What a publisher works with. */
-export interface PublisherInit {
-  readonly node: RegistryNode;
-  /** Names the appliances: `NAME@<peer id of this key>`. */
+export interface PublisherInit extends LatestWriterInit {
+  /** Names the appliances, `NAME@<peer id of this key>`, unless the mandate says another one does. */
   readonly key: Identity;
   /** Where publishes in progress are marked; share it with the gc of the same key. */
   readonly stateDir: string;
@@ -37,7 +36,10 @@ export interface PublishRequest {
   readonly manifest: Uint8Array | null;
   /** The digest of the boot profile; null takes one away, and without a word it stays as it is. */
   readonly bootProfile?: Uint8Array | null;
-  /** Channels to move to this version, e.g. `["beta"]`. */
+  /**
+   * The channels to move to this version, e.g. `["beta"]`; `stable` if not given. The first version of
+   * an appliance is `stable` in any case.
+   */
   readonly channels?: readonly string[];
   /** How long readers accept the record without a new signature; 30 days if not given. */
   readonly validForSeconds?: number;
@@ -54,7 +56,9 @@ export interface PublishReport {
   /** On how many of how many nodes the `latest` record was read back. */
   readonly holders: number;
   readonly replicas: number;
-  /** True when the version was the newest already, and only its validity was prolonged. */
+  /** Which version each channel points at now, `stable` among them. */
+  readonly channels: Readonly<Record<string, string>>;
+  /** True when its channels were at the version already, and only its validity was prolonged. */
   readonly refreshed: boolean;
 }
 
@@ -75,7 +79,14 @@ export interface Publisher {
   retire(appliance: string, versions: readonly string[]): Promise<RetiredVersion[]>;
   /** Puts retired versions back: a client turned up that uses them. */
   restore(appliance: string, retired: readonly RetiredVersion[]): Promise<void>;
-  /** The publisher's peer id. */
+  /** Points channels at versions that are kept: `stable` back at an older one is a rollback. */
+  moveChannels(appliance: string, moves: ChannelMoves): Promise<ChannelReport>;
+  /**
+   * Signs record and endorsements again for as long as before, if half of their time has passed; then
+   * resolves to until when it is valid. Servers are not read again: what was said is repeated.
+   */
+  renew(appliance: string): Promise<Date | undefined>;
+  /** The peer id in the ids of the publisher's appliances. */
   readonly peerId: string;
   /** The id of the appliance `name` of this publisher. */
   applianceId(name: string): string;
@@ -95,20 +106,26 @@ export function createPublisher(init: PublisherInit): Publisher {
 
 class KeyedPublisher implements Publisher {
   readonly #init: PublisherInit;
+  readonly #writer: LatestWriter;
+  readonly #endorsements: Endorsements;
   readonly #marks: PublishMarks;
+  readonly #published: PublishedAppliances;
   #lastChange: Promise<unknown> = Promise.resolve();
 
   constructor(init: PublisherInit) {
     this.#init = init;
+    this.#writer = new LatestWriter(init);
+    this.#endorsements = new Endorsements(this.#writer, init.key);
     this.#marks = new PublishMarks(init.stateDir);
+    this.#published = new PublishedAppliances(init.stateDir);
   }
 
   get peerId(): string {
-    return this.#init.key.peerId;
+    return this.#writer.mandate.publisher;
   }
 
   applianceId(name: string): string {
-    return formatApplianceId({ name, publisher: this.peerId });
+    return this.#writer.applianceId(name);
   }
 
   inFlight(appliance: string): Promise<string[]> {
@@ -127,6 +144,14 @@ class KeyedPublisher implements Publisher {
     return this.#inTurn(() => this.#restore(appliance, retired));
   }
 
+  moveChannels(appliance: string, moves: ChannelMoves): Promise<ChannelReport> {
+    return this.#inTurn(() => moveChannels(this.#writer, appliance, moves));
+  }
+
+  renew(appliance: string): Promise<Date | undefined> {
+    return this.#inTurn(() => this.#renew(appliance));
+  }
+
   async #publish(request: PublishRequest): Promise<PublishReport> {
     const { version, servers } = request;
     const appliance = this.applianceId(request.name);
@@ -140,7 +165,7 @@ class KeyedPublisher implements Publisher {
         'no other registry node answers: nobody would see what is published now',
       );
     }
-    checkSameImage(await this.#newest(appliance), request);
+    checkSameImage((await this.#writer.newest(appliance))?.payload, request);
     const interrupted = (await this.#marks.list(appliance)).includes(version);
     await this.#marks.set(appliance, version);
     try {
@@ -152,18 +177,17 @@ class KeyedPublisher implements Publisher {
     }
     const now = this.#init.node.clock.now();
     const validUntil = now + (request.validForSeconds ?? DEFAULT_VALIDITY_SECONDS) * 1000;
-    await this.#endorse(appliance, version, servers, validUntil);
+    await this.#endorsements.endorse(appliance, version, servers, validUntil);
 
-    const base = await this.#newest(appliance);
-    const record = await this.#writeLatest(nextLatest(base, appliance, request, now, validUntil));
-    const { holders, replicas } = await this.#readBack(`latest record of ${appliance}`, () =>
-      this.#init.node.tables.countLatestHolders(record),
-    );
+    const base = await this.#writer.newest(appliance);
+    const next = nextLatest(base?.payload, appliance, request, now, validUntil);
+    await this.#published.add(appliance);
+    const { record, holders, replicas } = await this.#writer.writeAndReadBack(next, base);
     const named = servers.map(formatServerAddress);
-    const withdrawn = (await this.#endorsedEntries(appliance, version)).filter(
+    const withdrawn = (await this.#endorsements.list(appliance, version)).filter(
       ({ payload }) => !named.includes(payload.server),
     );
-    await this.#withdraw(withdrawn);
+    await this.#endorsements.withdraw(withdrawn);
     await this.#marks.clear(appliance, version);
     return {
       appliance,
@@ -173,15 +197,27 @@ class KeyedPublisher implements Publisher {
       withdrawn: withdrawn.map(({ payload }) => payload.server),
       holders,
       replicas,
-      refreshed: base?.version === version,
+      channels: channelsOf(record.payload),
+      refreshed: base !== undefined && isSameChoice(base.payload, record.payload),
     };
   }
 
-  async #retire(appliance: string, versions: readonly string[]): Promise<RetiredVersion[]> {
-    const base = await this.#newest(appliance);
-    if (base === undefined) {
-      throw new RegistryError('APPLIANCE_NOT_FOUND', `${appliance} was never published`);
+  async #renew(appliance: string): Promise<Date | undefined> {
+    const { clock } = this.#init.node;
+    const base = await this.#writer.newestPublished(appliance);
+    if (!isDueForRenewal(base, clock.now())) return undefined;
+    const { validUntil } = validityOf(base.payload, clock.now());
+    for (const { version } of base.payload.history) {
+      const endorsed = await this.#endorsements.list(appliance, version);
+      const servers = endorsed.map(({ payload }) => payload.address);
+      await this.#endorsements.endorse(appliance, version, servers, validUntil);
     }
+    return new Date((await renewRecord(this.#writer, base)).payload.validUntil);
+  }
+
+  async #retire(appliance: string, versions: readonly string[]): Promise<RetiredVersion[]> {
+    const signed = await this.#writer.newestPublished(appliance);
+    const base = signed.payload;
     if (versions.includes(base.version)) {
       throw new RegistryError(
         'VERSION_NOT_FOUND',
@@ -189,40 +225,30 @@ class KeyedPublisher implements Publisher {
       );
     }
     const leaving = base.history.filter(({ version }) => versions.includes(version));
-    await this.#writeLatest({
-      ...base,
-      seq: base.seq + 1,
-      channels: Object.fromEntries(
-        Object.entries(base.channels).filter(([, version]) => !versions.includes(version)),
-      ),
-      history: base.history.filter(({ version }) => !versions.includes(version)),
-    });
+    const channels = Object.entries(base.channels).filter(([, at]) => !versions.includes(at));
+    const history = base.history.filter(({ version }) => !versions.includes(version));
+    await this.#writer.write({ ...base, channels: Object.fromEntries(channels), history }, signed);
     const retired: RetiredVersion[] = [];
     for (const entry of leaving) {
-      const endorsed = await this.#endorsedEntries(appliance, entry.version);
-      await this.#withdraw(endorsed);
+      const endorsed = await this.#endorsements.list(appliance, entry.version);
+      await this.#endorsements.withdraw(endorsed);
       retired.push({ entry, servers: endorsed.map(({ payload }) => payload.address) });
     }
     return retired;
   }
 
   async #restore(appliance: string, retired: readonly RetiredVersion[]): Promise<void> {
-    const base = await this.#newest(appliance);
-    if (base === undefined) {
-      throw new RegistryError('APPLIANCE_NOT_FOUND', `${appliance} was never published`);
-    }
+    const signed = await this.#writer.newestPublished(appliance);
+    const base = signed.payload;
     for (const { entry, servers } of retired) {
       if (servers.length > 0) {
-        await this.#endorse(appliance, entry.version, servers, base.validUntil);
+        await this.#endorsements.endorse(appliance, entry.version, servers, base.validUntil);
       }
     }
     const present = new Set(base.history.map(({ version }) => version));
     const returning = retired.map(({ entry }) => entry).filter((e) => !present.has(e.version));
-    await this.#writeLatest({
-      ...base,
-      seq: base.seq + 1,
-      history: [...base.history, ...returning].sort((a, b) => b.published - a.published),
-    });
+    const history = [...base.history, ...returning].sort((a, b) => b.published - a.published);
+    await this.#writer.write({ ...base, history }, signed);
   }
 
   async #verify(address: ServerAddress, version: string): Promise<void> {
@@ -235,79 +261,6 @@ class KeyedPublisher implements Publisher {
         { cause: error },
       );
     }
-  }
-
-  /** Vouches for servers, and waits until the DHT really has each entry. */
-  async #endorse(
-    appliance: string,
-    version: string,
-    servers: readonly ServerAddress[],
-    expires: number,
-  ): Promise<void> {
-    const { tables, clock } = this.#init.node;
-    const { entries } = await tables.getServerRecords(appliance, version);
-    for (const address of servers) {
-      const server = formatServerAddress(address);
-      const held = entries.find(({ payload }) => payload.server === server);
-      const entry = signServerEntry(
-        {
-          appliance,
-          version,
-          server,
-          address,
-          holdings: 'full',
-          load: 0,
-          seq: Math.max((held?.payload.seq ?? 0) + 1, clock.now()),
-          expires,
-          withdrawn: false,
-        },
-        this.#init.key,
-      );
-      await tables.putServer(entry);
-      await this.#readBack(`entry of server ${server}`, () => tables.countServerHolders(entry));
-    }
-  }
-
-  async #withdraw(entries: readonly SignedServerEntry[]): Promise<void> {
-    for (const { payload } of entries) {
-      await this.#init.node.tables.putServer(
-        signServerEntry({ ...payload, seq: payload.seq + 1, withdrawn: true }, this.#init.key),
-      );
-    }
-  }
-
-  async #endorsedEntries(appliance: string, version: string): Promise<SignedServerEntry[]> {
-    const { entries } = await this.#init.node.tables.getServers(appliance, version);
-    return entries.filter(
-      (entry) =>
-        isEndorsed(entry) && entry.payload.server === formatServerAddress(entry.payload.address),
-    );
-  }
-
-  /** The record to build on: the newest of the DHT's and our own, which may be the only one left. */
-  async #newest(appliance: string): Promise<Latest | undefined> {
-    const { tables } = this.#init.node;
-    const { record, expired } = await tables.getLatest(appliance);
-    const known = [record, expired, tables.newestSeen(appliance)].filter((r) => r !== undefined);
-    return known.sort((a, b) => b.payload.seq - a.payload.seq)[0]?.payload;
-  }
-
-  async #writeLatest(payload: Latest): Promise<SignedLatest> {
-    const record = signLatest(payload, this.#init.key);
-    await this.#init.node.tables.putLatest(record);
-    return record;
-  }
-
-  async #readBack(what: string, count: () => Promise<HoldersRead>): Promise<HoldersRead> {
-    const read = await count();
-    const floor = Math.min(REPLICATION_FLOOR, read.replicas);
-    if (read.holders < floor) {
-      throw new RegistryError(
-        'REPLICATION_FLOOR',
-        `the ${what} was read back from ${read.holders} of ${read.replicas} nodes, ${floor} are needed: publish again`,
-      );
-    }
-    return read;
   }
 
   #inTurn<T>(change: () => Promise<T>): Promise<T> {
@@ -334,10 +287,10 @@ const imageText = (manifest: Uint8Array | null): string =>
 function nextLatest(
   base: Latest | undefined,
   appliance: string,
-  { version, manifest, bootProfile, channels = [] }: PublishRequest,
+  { version, manifest, bootProfile, channels = [STABLE] }: PublishRequest,
   now: number,
   validUntil: number,
-): Latest {
+): LatestDraft {
   const history = base?.history ?? [];
   const held = base && keptVersion(base, version);
   const entry: HistoryEntry = {
@@ -346,20 +299,33 @@ function nextLatest(
     manifest,
     bootProfile: bootProfile === undefined ? (held?.bootProfile ?? null) : bootProfile,
   };
-  const others = history.filter((kept) => kept.version !== version);
-  if (others.length >= MAX_HISTORY) {
+  const rest = history.filter((kept) => kept.version !== version);
+  if (rest.length >= MAX_HISTORY) {
     throw new RegistryError(
       'QUOTA_EXCEEDED',
       `${appliance} keeps ${MAX_HISTORY} versions already: run "rowfs gc" first`,
     );
   }
+  const moved = Object.fromEntries(channels.map((name) => [name, version]));
+  const { [STABLE]: stable = base?.version ?? version, ...others } = {
+    ...base?.channels,
+    ...moved,
+  };
   return {
     appliance,
-    seq: (base?.seq ?? 0) + 1,
-    version,
-    channels: { ...base?.channels, ...Object.fromEntries(channels.map((name) => [name, version])) },
-    published: now,
+    version: stable,
+    channels: others,
     validUntil,
-    history: [entry, ...others],
+    history: [entry, ...rest],
   };
+}
+
+/** Whether both records point all channels at the same versions, of the same that are kept. */
+function isSameChoice(a: Latest, b: Latest): boolean {
+  const choice = (latest: Latest): string =>
+    JSON.stringify([
+      Object.entries(channelsOf(latest)).sort(),
+      latest.history.map(({ version }) => version).sort(),
+    ]);
+  return choice(a) === choice(b);
 }

@@ -3,10 +3,11 @@ import { z } from 'zod';
 import { checkVersion, parseApplianceId } from './appliance-id.ts';
 import { RegistryError } from './errors.ts';
 import type { RegistryNode } from './node.ts';
-import { type HistoryEntry, keptVersion, type Latest } from './records/latest.ts';
+import { channelsOf, keptVersion, STABLE } from './records/latest.ts';
+import type { HistoryEntry, Latest, SignedLatest } from './records/latest.ts';
 import { formatServerAddress, type ServerAddress } from './records/server-address.ts';
 import { isEndorsed, validateServerEntry, type SignedServerEntry } from './records/server-entry.ts';
-import { decodeCbor, encodeCbor } from './records/signed-record.ts';
+import { decodeCbor, encodeCbor, sameBytes } from './records/signed-record.ts';
 
 /** One server of a resolved version. */
 export interface ResolvedServer {
@@ -35,10 +36,12 @@ export interface Resolution {
 }
 
 export interface ResolveOptions {
-  /** This version instead of the newest; it must still be kept by the publisher. */
+  /** This version instead of the channel's; it must still be kept by the publisher. */
   readonly version?: string;
-  /** The version this channel of the appliance points at, e.g. `beta`. */
+  /** The version this channel of the appliance points at, e.g. `beta`; `stable` if not given. */
   readonly channel?: string;
+  /** Pins the image: the version whose manifest has this digest, and with `version` nothing but it. */
+  readonly manifest?: Uint8Array;
 }
 
 /** What an appliance's publisher says. */
@@ -58,7 +61,8 @@ export interface Resolver {
   latest(appliance: string): Promise<NewestRecord>;
   /**
    * @throws RegistryError APPLIANCE_NOT_FOUND (nobody has published it), VERSION_NOT_FOUND,
-   *   NO_SERVERS, REGISTRY_UNREACHABLE (and there is no earlier answer), INVALID_APPLIANCE_ID
+   *   NO_SERVERS, REGISTRY_UNREACHABLE (and there is no earlier answer), INVALID_APPLIANCE_ID,
+   *   KEY_REVOKED (nothing of this publisher is to be run any more), ANOTHER_IMAGE (not as pinned)
    * @throws RecordRefusal when only unacceptable records were found
    */
   resolve(appliance: string, options?: ResolveOptions): Promise<Resolution>;
@@ -102,6 +106,7 @@ async function currentLatest(node: RegistryNode, appliance: string): Promise<New
   try {
     const { record, refusals } = await tables.getLatest(appliance);
     if (record !== undefined) {
+      checkNotRevoked(record);
       await store.put(confirmedKey, encodeCbor(clock.now()));
       return { latest: record.payload };
     }
@@ -111,7 +116,8 @@ async function currentLatest(node: RegistryNode, appliance: string): Promise<New
     failure = error;
   }
   const seen = tables.newestSeen(appliance);
-  if (seen === undefined) throw failure;
+  if (seen === undefined || failure.code === 'KEY_REVOKED') throw failure;
+  checkNotRevoked(seen);
   const confirmed = store.get(confirmedKey);
   const staleSince =
     confirmed === undefined ? seen.payload.published : z.number().parse(decodeCbor(confirmed));
@@ -132,13 +138,42 @@ function notFound(node: RegistryNode, appliance: string): RegistryError {
       );
 }
 
-function chooseVersion(latest: Latest, { version, channel }: ResolveOptions): HistoryEntry {
-  const isNewest = version === undefined && channel === undefined;
-  const wanted = isNewest ? latest.version : (version ?? latest.channels[channel ?? '']);
+/** @throws RegistryError KEY_REVOKED: who had the key may have signed anything, at any time. */
+function checkNotRevoked({ payload, revokedAt }: SignedLatest): void {
+  if (revokedAt === undefined) return;
+  throw new RegistryError(
+    'KEY_REVOKED',
+    `the key of ${payload.appliance} was revoked ${new Date(revokedAt).toISOString()}: ask its publisher for the new id`,
+  );
+}
+
+function chooseVersion(latest: Latest, options: ResolveOptions): HistoryEntry {
+  const { manifest } = options;
+  if (manifest === undefined) return namedVersion(latest, options);
+  const isPinned = (kept: HistoryEntry): boolean =>
+    kept.manifest !== null && sameBytes(kept.manifest, manifest);
+  const { version, channel } = options;
+  const kept =
+    version === undefined && channel === undefined
+      ? latest.history.find(isPinned)
+      : namedVersion(latest, options);
+  if (kept !== undefined && isPinned(kept)) return kept;
+  const digest = Buffer.from(manifest).toString('hex');
+  throw kept === undefined
+    ? new RegistryError('VERSION_NOT_FOUND', `${latest.appliance} has no image ${digest}`)
+    : new RegistryError(
+        'ANOTHER_IMAGE',
+        `${latest.appliance} ${kept.version} is not the image ${digest}: nothing else was to be run`,
+      );
+}
+
+function namedVersion(latest: Latest, { version, channel = STABLE }: ResolveOptions): HistoryEntry {
+  const channels = channelsOf(latest);
+  const wanted = version ?? channels[channel];
   if (wanted === undefined) {
     throw new RegistryError(
       'VERSION_NOT_FOUND',
-      `${latest.appliance} has no channel "${channel ?? ''}"; it has ${Object.keys(latest.channels).join(', ') || 'none'}`,
+      `${latest.appliance} has no channel "${channel}"; it has ${Object.keys(channels).join(', ')}`,
     );
   }
   const kept = keptVersion(latest, wanted);

@@ -3,9 +3,14 @@ import { RecordRefusal } from './errors.ts';
 import { latestKey, serversKey, sharersKey } from './kad-key.ts';
 import type { Peer, ResponseOf } from './protocol/messages.ts';
 import { answersOf, readQuorum, type Outcome } from './quorum.ts';
-import { openLatest, validateLatest, type SignedLatest } from './records/latest.ts';
+import { compareLatest, openLatest, validateLatest, type SignedLatest } from './records/latest.ts';
 import type { Lease, Sharer } from './records/lease.ts';
-import { isEndorsed, validateServerEntry, type SignedServerEntry } from './records/server-entry.ts';
+import {
+  compareServerEntries,
+  isEndorsed,
+  validateServerEntry,
+  type SignedServerEntry,
+} from './records/server-entry.ts';
 import { sameBytes } from './records/signed-record.ts';
 import type { Replicas, WriteReport } from './replicas.ts';
 import type { Store } from './store.ts';
@@ -281,11 +286,12 @@ export class Tables {
         // EXPIRED is judged last: everything else about it is in order.
         if (refusals.at(-1)?.code === 'EXPIRED') {
           const old = openLatest(bytes, appliance);
-          if (expired === undefined || expired.payload.seq < old.payload.seq) expired = old;
+          if (expired === undefined || compareLatest(expired, old) < 0) expired = old;
         }
         continue;
       }
-      if (record?.payload.seq === judged.payload.seq) {
+      const order = record === undefined ? -1 : compareLatest(record, judged);
+      if (order === 0) {
         refusals.push(
           new RecordRefusal(
             'EQUIVOCATION',
@@ -293,7 +299,7 @@ export class Tables {
           ),
         );
       }
-      if (record === undefined || record.payload.seq < judged.payload.seq) record = judged;
+      if (order < 0) record = judged;
     }
     return { record, expired, refusals };
   }
@@ -306,7 +312,8 @@ export class Tables {
     const refusals: RecordRefusal[] = [];
     const newest = new Map<string, SignedServerEntry>();
     const judged = new Set<string>();
-    const context = { appliance, version, now: this.#clock.now() };
+    const keyProofs = this.newestSeen(appliance)?.payload;
+    const context = { appliance, version, now: this.#clock.now(), keyProofs };
     for (const bytes of answersOf(outcomes).flatMap(({ answer }) => answer.records)) {
       // The replicas mostly hold the same bytes: one signature check is enough for all.
       const name = Buffer.from(bytes).toString('latin1');
@@ -315,7 +322,7 @@ export class Tables {
       const entry = refusalsTo(refusals, () => validateServerEntry(bytes, context));
       if (entry === undefined) continue;
       const held = newest.get(entry.payload.server);
-      if (held === undefined || held.payload.seq < entry.payload.seq) {
+      if (held === undefined || compareServerEntries(held, entry) < 0) {
         newest.set(entry.payload.server, entry);
       }
     }
@@ -361,9 +368,9 @@ export class Tables {
   }
 
   async #raiseFloor(record: SignedLatest): Promise<void> {
-    const { appliance, seq } = record.payload;
+    const { appliance } = record.payload;
     const floor = this.newestSeen(appliance);
-    if (floor !== undefined && floor.payload.seq >= seq) return;
+    if (floor !== undefined && compareLatest(floor, record) >= 0) return;
     await this.#store.put(floorKey(appliance), record.bytes);
   }
 }

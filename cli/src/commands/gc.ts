@@ -3,15 +3,15 @@ import {
   createPublisher,
   type GcPlan,
   type GcPolicy,
-  loadKey,
   planGc,
   readGcWorld,
 } from '@rowfs/registry';
 import { type Command, Option } from 'commander';
-import { applianceOf, commandContext, publisherKeyPath, withRegistry } from '../command-context.ts';
+import { applianceOf, commandContext, withRegistry } from '../command-context.ts';
 import { CliError } from '../errors.ts';
 import { parseDuration, wholeNumber } from '../options.ts';
 import { table } from '../output.ts';
+import { loadPublisherKey } from '../publisher-key.ts';
 import { stopSignal } from '../stop-signal.ts';
 import { verifyExport } from '../verify-export.ts';
 
@@ -68,8 +68,8 @@ Examples:
         graceSeconds: options.grace,
         pins: options.pin,
       };
-      const key = await loadKey(publisherKeyPath(context));
-      if (!appliance.endsWith(`@${key.peerId}`)) {
+      const { key, mandate } = await loadPublisherKey(context);
+      if (!appliance.endsWith(`@${mandate.publisher}`)) {
         throw new CliError(
           'NOT_PUBLISHER',
           `${appliance} is not yours: only its publisher collects it`,
@@ -79,6 +79,7 @@ Examples:
         const publisher = createPublisher({
           node,
           key,
+          mandate,
           stateDir: context.state,
           verifyServer: verifyExport,
         });

@@ -1,6 +1,7 @@
 import { formatApplianceId, loadOrCreateKey } from '@rowfs/registry';
 import type { Command } from 'commander';
-import { commandContext, publisherKeyPath } from '../command-context.ts';
+import { commandContext } from '../command-context.ts';
+import { loadMandate, publisherKeyPath } from '../publisher-key.ts';
 
 export function addKeyCommand(program: Command): void {
   program
@@ -17,11 +18,12 @@ Examples:
     .action(async (options: { name?: string }, command: Command) => {
       const context = commandContext(command);
       const file = publisherKeyPath(context);
-      const { peerId } = await loadOrCreateKey(file);
+      await loadOrCreateKey(file);
+      const { publisher } = await loadMandate(context);
       const id =
         options.name === undefined
-          ? peerId
-          : formatApplianceId({ name: options.name, publisher: peerId });
-      context.output.result({ id, publisher: peerId, file }, (key) => key.id);
+          ? publisher
+          : formatApplianceId({ name: options.name, publisher });
+      context.output.result({ id, publisher, file }, (key) => key.id);
     });
 }

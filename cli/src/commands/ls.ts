@@ -1,4 +1,4 @@
-import { countSharers, createResolver, RegistryError } from '@rowfs/registry';
+import { channelsOf, countSharers, createResolver, RegistryError } from '@rowfs/registry';
 import type { Command } from 'commander';
 import { applianceOf, commandContext, withRegistry } from '../command-context.ts';
 import { table } from '../output.ts';
@@ -34,7 +34,9 @@ export function addLsCommand(program: Command): void {
               published: new Date(published).toISOString(),
               manifest: manifest === null ? null : hexOf(manifest),
               current: version === latest.version,
-              channels: Object.keys(latest.channels).filter((c) => latest.channels[c] === version),
+              channels: Object.entries(channelsOf(latest)).flatMap(([c, at]) =>
+                at === version ? [c] : [],
+              ),
               servers,
               sharers: count,
               sharersComplete: complete,
@@ -51,7 +53,7 @@ export function addLsCommand(program: Command): void {
             each.manifest?.slice(0, SHORT_DIGEST) ?? 'plain',
             String(each.servers),
             `${each.sharers}${each.sharersComplete ? '' : '+'}`,
-            [...(each.current ? ['current'] : []), ...each.channels].join(', '),
+            each.channels.join(', '),
           ]),
         ),
       );

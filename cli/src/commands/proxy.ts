@@ -5,13 +5,19 @@ import {
   createProxy,
   type ImageServer,
   printableName,
+  type Proxy,
   type ProxyOptions,
   staticLocator,
   type UpgradePolicy,
 } from '@rowfs/proxy';
 import type { RegistryNode, Session } from '@rowfs/registry';
 import { type Command, Option } from 'commander';
-import { applianceOf, type CommandContext, commandContext } from '../command-context.ts';
+import {
+  type ApplianceRef,
+  applianceRefOf,
+  type CommandContext,
+  commandContext,
+} from '../command-context.ts';
 import { CliError } from '../errors.ts';
 import { parseImageServer } from '../image-server.ts';
 import {
@@ -38,6 +44,7 @@ interface ProxyCommandOptions extends SquashCommandOptions {
   readonly server?: readonly ImageServer[];
   readonly digest?: string;
   readonly version?: string;
+  readonly channel?: string;
   readonly name?: string;
   readonly upgrade: UpgradePolicy;
   readonly ephemeral: boolean;
@@ -54,7 +61,7 @@ export function addProxyCommand(program: Command): void {
   program
     .command('proxy')
     .description('mount an appliance here: reads on demand from its servers, writes stay local')
-    .argument('[appliance]', 'NAME@PEERID, or the NAME of one of your own')
+    .argument('[appliance]', 'NAME@PUBLISHER[:CHANNEL], or the NAME of one of your own')
     .addOption(
       new RepeatableOption(
         '--server <address>',
@@ -65,10 +72,11 @@ export function addProxyCommand(program: Command): void {
     .addOption(
       new Option(
         '--digest <hex>',
-        'with --server: of the image they have, as rowfs image info shows it; what does not fit it is not taken',
+        'run this image and nothing else, as rowfs image info shows it; with --server, of the image they have',
       ).argParser(parseDigest),
     )
     .option('--version <version>', 'run this version, and not the newest')
+    .option('--channel <channel>', 'run what this channel is at (default: stable)')
     .option('--name <name>', 'tells machines that run the same appliance here apart')
     .addOption(
       new Option(
@@ -123,6 +131,7 @@ rowfs shadow.
 
 Examples:
   $ rowfs proxy debian@12D3KooW...
+  $ rowfs proxy debian@acme:beta        a publisher that rowfs trust knows, and its channel
   $ rowfs proxy --server 10.0.0.5:/srv/debian --server 10.0.0.6:/srv/debian`,
     )
     .action(async (text: string | undefined, options: ProxyCommandOptions, command: Command) => {
@@ -134,14 +143,9 @@ Examples:
           'give either an appliance or --server, see rowfs proxy --help',
         );
       }
-      if (options.digest !== undefined && text !== undefined) {
-        throw new CliError(
-          'BAD_USAGE',
-          "an appliance's digest is signed: --digest goes with --server",
-        );
-      }
       const stopped = stopSignal();
-      const appliance = text === undefined ? undefined : await applianceOf(context, text);
+      const ref = text === undefined ? undefined : await applianceRefOf(context, text);
+      const appliance = ref?.appliance;
       const machine = join(
         machinesDirectory(context.state),
         machineName(appliance, servers, options),
@@ -150,9 +154,9 @@ Examples:
       const node = new NodeOnDemand(context, join(machine, 'node'), bootstrap);
       try {
         const outside =
-          appliance === undefined
+          ref === undefined
             ? { locator: staticLocator(servers, options.digest) }
-            : await throughRegistry(node, appliance, options.lease);
+            : await throughRegistry(node, ref, options);
         await runProxy(context, node, options, stopped, {
           ...outside,
           stateDirectory: machine,
@@ -207,26 +211,30 @@ class NodeOnDemand {
 
 async function throughRegistry(
   node: NodeOnDemand,
-  appliance: string,
-  leaseSeconds: number,
+  { appliance, channel: named }: ApplianceRef,
+  { channel = named, digest, lease }: ProxyCommandOptions,
 ): Promise<Pick<ProxyOptions, 'locator' | 'uses'>> {
   const { registryLocator, registryUses } = await import('../registry-fit.ts');
   const started = await node.get();
   return {
-    locator: registryLocator(started, appliance),
-    uses: registryUses(started, leaseSeconds),
+    locator: registryLocator(started, appliance, {
+      ...(channel !== undefined && { channel }),
+      ...(digest !== undefined && { manifest: Buffer.from(digest, 'hex') }),
+    }),
+    uses: registryUses(started, lease),
   };
 }
 
 async function runProxy(
   context: CommandContext,
   node: NodeOnDemand,
-  { rest: at }: ProxyCommandOptions,
+  { rest: at, digest }: ProxyCommandOptions,
   stopped: Promise<unknown>,
   proxyOptions: ProxyOptions,
 ): Promise<void> {
   const proxy = await createProxy(proxyOptions);
   try {
+    await checkPinned(proxy, digest);
     const sessions = async (): Promise<Session[]> => [sessionOf(proxy, await proxy.status())];
     const rest = await restOnDemand(context, 'proxy', { node: () => node.get(), at, sessions });
     try {
@@ -258,6 +266,21 @@ async function runProxy(
   } finally {
     await proxy.close();
   }
+}
+
+/**
+ * With no answer from the registry the proxy goes on with what it ran before, which may be another image.
+ *
+ * @throws CliError ANOTHER_IMAGE
+ */
+async function checkPinned(proxy: Proxy, digest: string | undefined): Promise<void> {
+  if (digest === undefined) return;
+  const { image } = await proxy.status();
+  if (image?.digest === digest) return;
+  throw new CliError(
+    'ANOTHER_IMAGE',
+    `this would run ${image === undefined ? 'no verified image' : `the image ${image.digest}`}, and not ${digest}`,
+  );
 }
 
 /** What was carried over, as scripts see it. */

@@ -8,14 +8,10 @@ import {
   type ServerAddress,
 } from '@rowfs/registry';
 import { type Command, Option } from 'commander';
-import {
-  type CommandContext,
-  commandContext,
-  publisherKeyPath,
-  withRegistry,
-} from '../command-context.ts';
+import { type CommandContext, commandContext, withRegistry } from '../command-context.ts';
 import { CliError } from '../errors.ts';
 import { type CommonOptions, parseDuration, RepeatableOption } from '../options.ts';
+import { loadPublisherKey, publisherKeyPath } from '../publisher-key.ts';
 import { progressBar } from '../progress-bar.ts';
 import { blocksToVerify, hexOf, imageOfServers, profileOfServers } from '../published-image.ts';
 import { imageServer } from '../registry-fit.ts';
@@ -55,7 +51,7 @@ export function addPublishCommand(program: Command): void {
       `the boot profile that servers have at ${BOOT_PROFILE_PATH} (default: as the first one has it)`,
     )
     .option('--verify-all', 'read every block of every server, and not only some', false)
-    .option('--channel <channel...>', 'channels to move to it')
+    .option('--channel <channel...>', 'channels to move to it (default: stable)')
     .addOption(
       new Option('--valid-for <duration>', 'how long readers take the record for fresh')
         .argParser(parseDuration)
@@ -77,19 +73,24 @@ The servers are announced first and read back through the registry, and only the
 again goes on where it was interrupted, or refreshes what is there; a server that is not named again
 is withdrawn.
 
+Machines run the channel stable unless they are told another one: with --channel beta only those hear of
+the new version that ask for beta, until rowfs channel set moves stable too.
+
 Examples:
   $ rowfs image build /srv/debian
   $ rowfs publish debian --version 12.5 --server nfs1.example:/srv/debian --server nfs2.example:/srv/debian`,
     )
     .action(async (name: string, options: PublishOptions, command: Command) => {
       const context = commandContext(command);
-      const key = await loadOrCreateKey(publisherKeyPath(context));
+      await loadOrCreateKey(publisherKeyPath(context));
+      const { key, mandate } = await loadPublisherKey(context);
       await withRegistry(context, async (node) => {
         const image = await checkedImage(context, options);
         const bootProfile = image && (await profileOf(context, options, image));
         const publisher = createPublisher({
           node,
           key,
+          mandate,
           stateDir: context.state,
           verifyServer:
             image === undefined

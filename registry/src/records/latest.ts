@@ -3,20 +3,24 @@ import { isApplianceId, isVersion, parseApplianceId } from '../appliance-id.ts';
 import { RecordRefusal } from '../errors.ts';
 import type { Identity } from '../identity.ts';
 import { openRecord, sameBytes, signRecord, type SignedRecord } from './signed-record.ts';
+import { authorityOf, checkSuccession, epochOf, keyProofsShape } from './succession.ts';
 
 /** How many versions of an appliance its publisher can keep at a time. */
 export const MAX_HISTORY = 64;
 /** No publisher can sign further ahead than this: a stolen record ends some day. */
 export const MAX_LATEST_VALIDITY_MS = 366 * 24 * 3600 * 1000;
+/** How far ahead of the reader's a publisher's clock may be. */
+export const MAX_CLOCK_AHEAD_MS = 24 * 3600 * 1000;
+/** The channel of machines that were told none: what it points at is the record's `version`. */
+export const STABLE = 'stable';
+/** The largest sequence number. */
+export const MAX_SEQ = 2 ** 48;
 
 const DIGEST_BYTES = 32;
 const DOMAIN = 'rowfs latest v1';
 
 const timestamp = z.int().min(0);
-const sequence = z
-  .int()
-  .min(1)
-  .max(2 ** 48);
+const sequence = z.int().min(1).max(MAX_SEQ);
 const version = z.string().refine(isVersion, 'not a version');
 /** A BLAKE3 digest. */
 const digest = (z.instanceof(Uint8Array) as z.ZodType<Uint8Array>).refine(
@@ -39,15 +43,16 @@ const latestSchema = z
     appliance: z.string().refine(isApplianceId, 'not an appliance id'),
     /** Grows with every record of this appliance; a smaller one is never accepted again. */
     seq: sequence,
-    /** The version to run now; always the first of `history`'s entries or another of them. */
+    /** The version to run now, the newest or, after a rollback, an older one; it is in `history`. */
     version,
-    /** Channel name -> version, e.g. `{ stable: "41", beta: "42" }`. */
+    /** The channels besides `stable`, e.g. `{ beta: "42" }`. */
     channels: z.record(z.string().regex(/^[a-z][a-z0-9-]{0,31}$/), version),
     published: timestamp,
     /** After this a reader says "stale since" (ms since the epoch). */
     validUntil: timestamp,
     /** The versions the publisher keeps, newest first. A version that is absent is retired. */
     history: z.array(historyEntrySchema).min(1).max(MAX_HISTORY),
+    ...keyProofsShape,
   })
   .refine(
     ({ history, version: current }) => history.some((entry) => entry.version === current),
@@ -62,15 +67,33 @@ const latestSchema = z
 export type Latest = z.infer<typeof latestSchema>;
 /** One kept version inside a `Latest`. */
 export type HistoryEntry = z.infer<typeof historyEntrySchema>;
-export type SignedLatest = SignedRecord<Latest>;
+export interface SignedLatest extends SignedRecord<Latest> {
+  /** When the publisher's key was revoked, ms since the epoch: nothing of this is to be run. */
+  readonly revokedAt: number | undefined;
+}
 
 /** What the publisher says about one version; undefined when it does not keep it. */
 export function keptVersion({ history }: Latest, version: string): HistoryEntry | undefined {
   return history.find((kept) => kept.version === version);
 }
 
+/** Which version each channel points at, `stable` among them. */
+export function channelsOf({ channels, version }: Latest): Record<string, string> {
+  return { ...channels, [STABLE]: version };
+}
+
 export function signLatest(payload: Latest, key: Identity): SignedLatest {
-  return signRecord(DOMAIN, payload, key);
+  const { revokedAt } = authorityOf(parseApplianceId(payload.appliance).publisher, payload);
+  return { ...signRecord(DOMAIN, payload, key), revokedAt };
+}
+
+/** Orders records of one appliance: a revocation is last, then a later key, then the larger seq. */
+export function compareLatest(a: SignedLatest, b: SignedLatest): number {
+  return (
+    Number(a.revokedAt !== undefined) - Number(b.revokedAt !== undefined) ||
+    epochOf(a.payload) - epochOf(b.payload) ||
+    a.payload.seq - b.payload.seq
+  );
 }
 
 /** What a `latest` record is judged against. */
@@ -87,38 +110,51 @@ export interface LatestContext {
  * The one judge of `latest` records, at the storing node and at the reader.
  *
  * @throws RecordRefusal OVERSIZED, MALFORMED, FORGED_SIGNATURE, WRONG_PUBLISHER, WRONG_KEY,
- *   ROLLBACK (seq below the floor), EQUIVOCATION (the floor's seq, other bytes), EXPIRED
+ *   REVOKED_KEY, KEY_CONFLICT, ROLLBACK (seq below the floor), EQUIVOCATION (the floor's seq, other
+ *   bytes), FROM_THE_FUTURE, EXPIRED
  */
 export function validateLatest(bytes: Uint8Array, context: LatestContext): SignedLatest {
   const record = openLatest(bytes, context.appliance);
   const { floor, now } = context;
-  const { payload } = record;
-  if (floor !== undefined && payload.seq < floor.payload.seq) {
+  const { appliance, seq, published, validUntil } = record.payload;
+  if (floor !== undefined) checkFloor(record, floor);
+  if (published > now + MAX_CLOCK_AHEAD_MS || validUntil > now + MAX_LATEST_VALIDITY_MS) {
     throw new RecordRefusal(
-      'ROLLBACK',
-      `latest record of ${payload.appliance} has seq ${payload.seq}, but seq ${floor.payload.seq} was seen already`,
+      'FROM_THE_FUTURE',
+      `latest record of ${appliance}, seq ${seq}, says that it was signed ${isoTime(published)} and is valid until ${isoTime(validUntil)}: at most ${MAX_LATEST_VALIDITY_MS / 86_400_000} days ahead, by a clock that is right`,
     );
   }
-  if (floor?.payload.seq === payload.seq && !sameBytes(floor.bytes, bytes)) {
-    throw new RecordRefusal(
-      'EQUIVOCATION',
-      `the publisher of ${payload.appliance} signed two different records with seq ${payload.seq}`,
-    );
-  }
-  if (payload.validUntil <= now) {
+  // A revocation is for ever.
+  if (validUntil <= now && record.revokedAt === undefined) {
     throw new RecordRefusal(
       'EXPIRED',
-      `latest record of ${payload.appliance} was valid until ${new Date(payload.validUntil).toISOString()}: its publisher has to publish again`,
-    );
-  }
-  if (payload.validUntil > now + MAX_LATEST_VALIDITY_MS) {
-    throw new RecordRefusal(
-      'MALFORMED',
-      `latest record of ${payload.appliance} claims to be valid until ${new Date(payload.validUntil).toISOString()}: more than ${MAX_LATEST_VALIDITY_MS / 86_400_000} days ahead`,
+      `latest record of ${appliance} was valid until ${isoTime(validUntil)}: its publisher has to publish again`,
     );
   }
   return record;
 }
+
+function checkFloor(record: SignedLatest, floor: SignedLatest): void {
+  if (sameBytes(floor.bytes, record.bytes)) return;
+  const { appliance, seq } = record.payload;
+  checkSuccession(parseApplianceId(appliance).publisher, record.payload, floor.payload);
+  const order = compareLatest(record, floor);
+  if (order < 0) {
+    throw new RecordRefusal(
+      'ROLLBACK',
+      `latest record of ${appliance} has seq ${seq}, but seq ${floor.payload.seq} was seen already`,
+    );
+  }
+  if (order === 0) {
+    throw new RecordRefusal(
+      'EQUIVOCATION',
+      `the publisher of ${appliance} signed two different records with seq ${seq}`,
+    );
+  }
+}
+
+const isoTime = (ms: number): string =>
+  Number.isNaN(new Date(ms).getTime()) ? `${ms} ms` : new Date(ms).toISOString();
 
 /**
  * Opens a record that was accepted before and may have expired since, such as a stored floor.
@@ -128,7 +164,8 @@ export function validateLatest(bytes: Uint8Array, context: LatestContext): Signe
 export function openLatest(bytes: Uint8Array, appliance: string): SignedLatest {
   const record = openRecord(DOMAIN, latestSchema, bytes);
   const { publisher } = parseApplianceId(record.payload.appliance);
-  if (record.signer !== publisher) {
+  const { signer, revokedAt } = authorityOf(publisher, record.payload);
+  if (record.signer !== signer) {
     throw new RecordRefusal(
       'WRONG_PUBLISHER',
       `latest record of ${record.payload.appliance} is signed by ${record.signer}, not by its publisher`,
@@ -140,5 +177,5 @@ export function openLatest(bytes: Uint8Array, appliance: string): SignedLatest {
       `a latest record of ${record.payload.appliance} was found under the key of ${appliance}`,
     );
   }
-  return record;
+  return { ...record, revokedAt };
 }

@@ -123,7 +123,7 @@ describe('latest record', () => {
   it('is refused when it claims to be valid for too long', () => {
     const validUntil = now + MAX_LATEST_VALIDITY_MS + 1;
     const { bytes } = signLatest(latest({ validUntil }), publisher);
-    refuses('MALFORMED', /days ahead/, () => validateLatest(bytes, context));
+    refuses('FROM_THE_FUTURE', /days ahead/, () => validateLatest(bytes, context));
   });
 
   it('is refused when it is oversized, before anything is parsed', () => {

@@ -4,6 +4,8 @@ import { RecordRefusal } from '../errors.ts';
 import { isEd25519PeerId, type Identity } from '../identity.ts';
 import { openRecord, sameBytes, signRecord, type SignedRecord } from './signed-record.ts';
 import { formatServerAddress, serverAddressSchema } from './server-address.ts';
+import { authorityOf, checkSuccession, epochOf, keyProofsShape } from './succession.ts';
+import type { KeyProofs } from './succession.ts';
 
 /** The longest a server may announce itself ahead; it refreshes at half its TTL. */
 export const MAX_SELF_ANNOUNCED_TTL_MS = 24 * 3600 * 1000;
@@ -32,6 +34,8 @@ const serverEntrySchema = z.strictObject({
   expires: z.int().min(0),
   /** A tombstone: the server serves this version no more. Kept until `expires`. */
   withdrawn: z.boolean(),
+  /** Of a publisher that vouches and whose key was changed. */
+  succession: keyProofsShape.succession,
 });
 
 /** One server of one version. */
@@ -43,8 +47,15 @@ export function signServerEntry(payload: ServerEntry, key: Identity): SignedServ
 }
 
 /** Whether the appliance's publisher vouches for this server. */
-export function isEndorsed(entry: SignedServerEntry): boolean {
-  return entry.signer === parseApplianceId(entry.payload.appliance).publisher;
+export function isEndorsed({ payload, signer }: SignedServerEntry): boolean {
+  // Only the publisher can speak of a server by its address.
+  if (!isEd25519PeerId(payload.server)) return true;
+  return signer === parseApplianceId(payload.appliance).publisher;
+}
+
+/** Orders entries of one server: a later key of the publisher counts before a larger seq. */
+export function compareServerEntries(a: SignedServerEntry, b: SignedServerEntry): number {
+  return epochOf(a.payload) - epochOf(b.payload) || a.payload.seq - b.payload.seq;
 }
 
 /** What a server entry is judged against. */
@@ -55,13 +66,15 @@ export interface ServerEntryContext {
   readonly now: number;
   /** The newest entry of the same server seen so far. */
   readonly floor?: SignedServerEntry | undefined;
+  /** What is known of the publisher's key: one that was replaced vouches for nothing any more. */
+  readonly keyProofs?: KeyProofs | undefined;
 }
 
 /**
  * The one judge of server entries, at the storing node and at the reader.
  *
  * @throws RecordRefusal OVERSIZED, MALFORMED, FORGED_SIGNATURE, WRONG_PUBLISHER, WRONG_KEY,
- *   ROLLBACK, EQUIVOCATION, EXPIRED
+ *   REVOKED_KEY, KEY_CONFLICT, ROLLBACK, EQUIVOCATION, EXPIRED
  */
 export function validateServerEntry(
   bytes: Uint8Array,
@@ -76,14 +89,19 @@ export function validateServerEntry(
       `a server entry of ${payload.appliance} ${payload.version} was found under the key of ${context.appliance} ${context.version}`,
     );
   }
-  const { floor, now } = context;
-  if (floor !== undefined && payload.seq < floor.payload.seq) {
+  const { floor, now, keyProofs } = context;
+  if (keyProofs?.succession !== undefined && isEndorsed(entry)) {
+    const { succession } = keyProofs;
+    checkSuccession(parseApplianceId(payload.appliance).publisher, payload, { succession });
+  }
+  const order = floor === undefined ? 1 : compareServerEntries(entry, floor);
+  if (floor !== undefined && order < 0) {
     throw new RecordRefusal(
       'ROLLBACK',
       `server entry of ${payload.server} has seq ${payload.seq}, but seq ${floor.payload.seq} was seen already`,
     );
   }
-  if (floor?.payload.seq === payload.seq && !sameBytes(floor.bytes, bytes)) {
+  if (floor !== undefined && order === 0 && !sameBytes(floor.bytes, bytes)) {
     throw new RecordRefusal(
       'EQUIVOCATION',
       `${signer} signed two different server entries with seq ${payload.seq}`,
@@ -120,7 +138,8 @@ function checkSigner({ payload, signer }: SignedServerEntry): void {
       `server entry is named ${payload.server}, neither its peer id nor its address`,
     );
   }
-  if (signer !== parseApplianceId(payload.appliance).publisher) {
+  const { publisher } = parseApplianceId(payload.appliance);
+  if (signer !== authorityOf(publisher, payload).signer) {
     throw new RecordRefusal(
       'WRONG_PUBLISHER',
       `server entry of ${payload.server} is signed by ${signer}, not by the publisher of ${payload.appliance}`,

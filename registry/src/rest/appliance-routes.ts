@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { parseApplianceId } from '../appliance-id.ts';
 import type { RegistryNode } from '../node.ts';
-import type { Latest } from '../records/latest.ts';
+import { channelsOf, type Latest } from '../records/latest.ts';
 import { createResolver } from '../resolver.ts';
 import {
   applianceAnswerSchema,
@@ -48,14 +48,14 @@ export function applianceRoutes(node: RegistryNode): FastifyPluginAsyncZod {
       },
       async ({ params: { appliance } }) => {
         const { latest, staleSince } = await resolver.latest(appliance);
-        const { version, seq, channels } = latest;
+        const { version, seq } = latest;
         return {
           appliance,
           publisher: parseApplianceId(appliance).publisher,
           version,
           seq,
           ...times(latest),
-          channels,
+          channels: channelsOf(latest),
           versions: versionsOf(latest),
           staleSince: isoTimeOf(staleSince),
         };
@@ -88,7 +88,7 @@ function times(record: { readonly published: number; readonly validUntil: number
   return { published: isoTime(record.published), validUntil: isoTime(record.validUntil) };
 }
 
-function versionsOf({ version: newest, history, channels }: Latest): {
+function versionsOf(record: Latest): {
   version: string;
   published: string;
   manifest: string | null;
@@ -96,12 +96,13 @@ function versionsOf({ version: newest, history, channels }: Latest): {
   latest: boolean;
   channels: string[];
 }[] {
-  return history.map(({ version, published, manifest, bootProfile }) => ({
+  const channels = channelsOf(record);
+  return record.history.map(({ version, published, manifest, bootProfile }) => ({
     version,
     published: isoTime(published),
     manifest: hexOf(manifest),
     bootProfile: hexOf(bootProfile),
-    latest: version === newest,
+    latest: version === record.version,
     channels: Object.keys(channels).filter((name) => channels[name] === version),
   }));
 }

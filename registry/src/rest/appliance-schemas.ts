@@ -25,7 +25,7 @@ function judgedBy(judge: (text: string) => unknown): z.core.CheckFn<string> {
 
 const recordFields = {
   appliance: z.string(),
-  version: z.string().meta({ description: 'The newest version.' }),
+  version: z.string().meta({ description: 'What the channel stable points at.' }),
   seq: countSchema.meta({ description: 'Grows with each record that the publisher signs.' }),
   published: timeSchema,
   validUntil: timeSchema.meta({ description: 'When the publisher must have signed again.' }),

@@ -115,7 +115,7 @@ describe("the routes of the operators' REST", () => {
       version: '1',
       servers,
       manifest: null,
-      channels: ['stable'],
+      channels: ['stable', 'old'],
     });
     await publisher.publish({
       name: NAME,
@@ -123,7 +123,7 @@ describe("the routes of the operators' REST", () => {
       servers,
       manifest,
       bootProfile,
-      channels: ['beta'],
+      channels: ['stable', 'beta'],
     });
     lease = await holdLease(node, { appliance, version: '1', ttlSeconds: 60 });
     rest = await createRestServer({
@@ -232,7 +232,7 @@ describe("the routes of the operators' REST", () => {
       seq: 2,
       published: iso(record.published),
       validUntil: iso(record.validUntil),
-      channels: { stable: '1', beta: '2' },
+      channels: { stable: '2', beta: '2', old: '1' },
       versions: [
         {
           version: '2',
@@ -240,7 +240,7 @@ describe("the routes of the operators' REST", () => {
           manifest: 'a'.repeat(64),
           bootProfile: 'b'.repeat(64),
           latest: true,
-          channels: ['beta'],
+          channels: ['beta', 'stable'],
         },
         {
           version: '1',
@@ -248,7 +248,7 @@ describe("the routes of the operators' REST", () => {
           manifest: null,
           bootProfile: null,
           latest: false,
-          channels: ['stable'],
+          channels: ['old'],
         },
       ],
       staleSince: null,
@@ -363,7 +363,7 @@ describe("the routes of the operators' REST", () => {
         seq: 1,
         version: '1',
         channels: {},
-        published,
+        published: Date.now(),
         validUntil: Date.now() + 60_000,
         history: [{ version: '1', published, manifest: null, bootProfile: null }],
       },
@@ -372,7 +372,8 @@ describe("the routes of the operators' REST", () => {
     await node.tables.putLatest(record);
     assert.equal((await ask(`${url}/v1/appliances`)).status, 200);
     const { body } = await ask(`${url}/v1/appliances/${odd}`);
-    assert.equal((body as { published: string }).published, '9999-12-31T23:59:59.999Z');
+    const { versions } = body as { versions: { published: string }[] };
+    assert.equal(versions[0]?.published, '9999-12-31T23:59:59.999Z');
   });
 
   it('answers 404 for an appliance that nobody has published', async () => {

@@ -1,0 +1,54 @@
+import { keepAlive, type KeepAlive } from './keep-alive.ts';
+import { messageOf } from './errors.ts';
+import type { LatestWriter } from './latest-writer.ts';
+import type { RegistryNode } from './node.ts';
+import type { Publisher } from './publisher.ts';
+import type { Latest, SignedLatest } from './records/latest.ts';
+
+/** How often a publisher's node looks whether something must be signed again. */
+const LOOK_INTERVAL_MS = 3600_000;
+
+/** As long a validity as before, from now on. */
+export function validityOf(
+  { published, validUntil }: Pick<Latest, 'published' | 'validUntil'>,
+  now: number,
+): { validUntil: number } {
+  return { validUntil: now + Math.max(validUntil - published, 0) };
+}
+
+/** Whether half of the time for which it was signed has passed. */
+export function isDueForRenewal({ payload }: SignedLatest, now: number): boolean {
+  return now >= (payload.published + payload.validUntil) / 2;
+}
+
+/** Signs the same again, for as long as before. */
+export async function renewRecord(writer: LatestWriter, base: SignedLatest): Promise<SignedLatest> {
+  const validity = validityOf(base.payload, writer.node.clock.now());
+  const { record } = await writer.writeAndReadBack({ ...base.payload, ...validity }, base);
+  return record;
+}
+
+/**
+ * Keeps what was published fresh for as long as this runs: whatever has passed half of its validity
+ * is signed again. `published` names the appliances, and is asked each time.
+ */
+export function keepRenewed(
+  { clock, logger }: Pick<RegistryNode, 'clock' | 'logger'>,
+  publisher: Publisher,
+  published: () => Promise<readonly string[]>,
+): KeepAlive {
+  return keepAlive(
+    clock,
+    async () => {
+      for (const appliance of await published()) {
+        const validUntil = await publisher.renew(appliance).catch((error: unknown) => {
+          logger.warn({ appliance, reason: messageOf(error) }, 'not renewed');
+          return undefined;
+        });
+        if (validUntil !== undefined) logger.info({ appliance, validUntil }, 'renewed');
+      }
+      return LOOK_INTERVAL_MS;
+    },
+    (error) => logger.warn({ reason: messageOf(error) }, 'nothing renewed'),
+  );
+}
