@@ -3,6 +3,7 @@ import type { Clock } from './clock.ts';
 import type { Peer } from './protocol/messages.ts';
 import type { PeerTransport, RoutingTable } from './protocol/peer-transport.ts';
 import { Replicas } from './replicas.ts';
+import { RoundTrips } from './round-trips.ts';
 import type { Store } from './store.ts';
 import { createTableHost, type TableHost } from './table-host.ts';
 import { Tables } from './tables.ts';
@@ -44,6 +45,7 @@ export function createNodeCore(init: NodeCoreInit): NodeCore {
     transport,
     routing,
     absent,
+    roundTrips: new RoundTrips(),
     clock,
     requestTimeoutMs: REQUEST_TIMEOUT_MS,
   });

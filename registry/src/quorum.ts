@@ -1,3 +1,5 @@
+import type { Clock } from './clock.ts';
+
 /** What became of one replica's part in a read or a write. */
 export type Outcome<R, A> =
   { readonly replica: R; readonly answer: A } | { readonly replica: R; readonly error: unknown };
@@ -12,27 +14,48 @@ export function readQuorum(n: number): number {
   return n === 0 ? 0 : n - writeQuorum(n) + 1;
 }
 
+/** When a question to several replicas has been answered. */
+export interface Patience<R, A> {
+  /** There is nothing more to learn: nobody else is waited for. */
+  readonly enough: (outcomes: readonly Outcome<R, A>[]) => boolean;
+  /** It will do, once those still out are later than `ms`; a hung replica costs no more than that. */
+  readonly acceptable: (outcomes: readonly Outcome<R, A>[]) => boolean;
+  readonly ms: number;
+}
+
 /**
- * Asks all replicas at once and resolves as soon as `enough` says so, or when the last one is done.
- * Those still out are not waited for: `late` hears of them when all are done.
+ * Asks all replicas at once and resolves as soon as `patience` says so, or when the last one is
+ * done. Those still out are not waited for: `late` hears of them when all are done.
  */
 export function gather<R, A>(
   replicas: readonly R[],
   ask: (replica: R) => Promise<A>,
-  enough: (outcomes: readonly Outcome<R, A>[]) => boolean,
+  patience: Patience<R, A>,
+  clock: Clock,
   late: (all: Promise<readonly Outcome<R, A>[]>) => void,
 ): Promise<readonly Outcome<R, A>[]> {
   return new Promise((resolve) => {
     const outcomes: Outcome<R, A>[] = [];
+    let isOver = false;
+    const judge = (): void => {
+      if (patience.enough(outcomes) || (isOver && patience.acceptable(outcomes))) {
+        resolve([...outcomes]);
+      }
+    };
+    const timer = clock.after(patience.ms, () => {
+      isOver = true;
+      judge();
+    });
     const asked = replicas.map(async (replica) => {
       try {
         outcomes.push({ replica, answer: await ask(replica) });
       } catch (error) {
         outcomes.push({ replica, error });
       }
-      if (enough(outcomes)) resolve([...outcomes]);
+      judge();
     });
     const all = Promise.all(asked).then(() => {
+      timer.cancel();
       resolve([...outcomes]);
       return outcomes;
     });

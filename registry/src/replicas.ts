@@ -2,20 +2,16 @@ import { byDistance, type AbsentPeers } from './absent-peers.ts';
 import type { Clock } from './clock.ts';
 import { messageOf, RecordRefusal, RegistryError } from './errors.ts';
 import { peerKey, type KadKey } from './kad-key.ts';
-import { lookup } from './lookup.ts';
+import { lookup, type Found } from './lookup.ts';
+import { everyone, WITNESSES_PER_PATH, type Placement, type ReadUntil } from './placement.ts';
 import type { Operation, Peer, RequestHandler } from './protocol/messages.ts';
 import type { RequestOf, ResponseOf } from './protocol/messages.ts';
 import type { PeerTransport, RoutingTable } from './protocol/peer-transport.ts';
 import { answersOf, errorsOf, gather, writeQuorum, type Outcome } from './quorum.ts';
+import type { RoundTrips } from './round-trips.ts';
 
 /** On how many of the closest nodes a record lives. */
 export const REPLICATION = 8;
-/** The nodes that hold the records of one key, and those that should but do not answer. */
-export interface Placement {
-  readonly replicas: readonly Peer[];
-  readonly missing: readonly Peer[];
-}
-
 /** What an acknowledged write reached by the time its quorum was met. */
 export interface WriteReport {
   readonly acknowledged: number;
@@ -31,6 +27,7 @@ export interface ReplicasInit {
   readonly transport: PeerTransport;
   readonly routing: RoutingTable;
   readonly absent: AbsentPeers;
+  readonly roundTrips: RoundTrips;
   readonly clock: Clock;
   readonly requestTimeoutMs: number;
 }
@@ -48,7 +45,7 @@ export class Replicas {
   async place(key: KadKey): Promise<Placement> {
     const { host } = this.#init;
     const self = this.#init.self();
-    const closest = await this.#lookup(key);
+    const { closest, onPaths } = await this.#lookup(key);
     const candidates = host === undefined ? [...closest] : [...closest, self];
     const replicas = byDistance(key, candidates).slice(0, REPLICATION);
     if (replicas.length === 0) {
@@ -59,7 +56,8 @@ export class Replicas {
     }
     const reached = new Set(replicas.map(({ id }) => id));
     const missing = this.members(key, replicas, []).filter(({ id }) => !reached.has(id));
-    return { replicas, missing };
+    const witnesses = onPaths.flatMap((path) => path.slice(0, WITNESSES_PER_PATH));
+    return { replicas, witnesses, missing };
   }
 
   /**
@@ -86,40 +84,46 @@ export class Replicas {
   }
 
   /**
-   * Asks every replica, resolves when `enough` holds or all are done. `late` is given all
+   * Asks all of `asked`, and resolves as `until` says or when all are done. `late` is given all
    * outcomes afterwards, for repairs; it must not throw.
    */
   async read<O extends Operation>(
-    replicas: readonly Peer[],
+    asked: readonly Peer[],
     request: RequestOf<O>,
-    enough: (outcomes: readonly Outcome<Peer, ResponseOf<O>>[]) => boolean,
+    until: ReadUntil<O>,
     late?: (outcomes: readonly Outcome<Peer, ResponseOf<O>>[]) => Promise<void>,
   ): Promise<readonly Outcome<Peer, ResponseOf<O>>[]> {
+    const { transport, roundTrips, clock } = this.#init;
+    const patience = asked.map((peer) => roundTrips.patienceMs(peer, transport.isConnected(peer)));
     return gather(
-      replicas,
+      asked,
       (peer) => this.ask<O>(peer, request),
-      enough,
+      { ...until, ms: Math.max(0, ...patience) },
+      clock,
       (all) => this.inBackground(late === undefined ? all : all.then(late)),
     );
   }
 
   /**
-   * Resolves when a majority of `members` have taken the write; the others go on. `members` are the
-   * replicas themselves, unless those out of reach count too.
+   * Resolves when a majority of `members` have taken the write; the others, and the witnesses, go
+   * on. `members` are the replicas themselves, unless those out of reach count too.
    *
    * @throws RecordRefusal when so many refused it that no majority is left
    * @throws RegistryError QUORUM_NOT_REACHED
    */
   async write<O extends Operation>(
-    replicas: readonly Peer[],
+    placement: Pick<Placement, 'replicas' | 'witnesses'>,
     request: RequestOf<O>,
-    members: readonly Peer[] = replicas,
+    members: readonly Peer[] = placement.replicas,
   ): Promise<WriteReport & { readonly answers: ResponseOf<O>[] }> {
     const needed = writeQuorum(members.length);
     const voting = new Set(members.map(({ id }) => id));
     const votes = (outcomes: readonly Outcome<Peer, ResponseOf<O>>[]): number =>
       answersOf(outcomes).filter(({ replica }) => voting.has(replica.id)).length;
-    const outcomes = await this.read<O>(replicas, request, (sofar) => votes(sofar) >= needed);
+    const outcomes = await this.read<O>(everyone(placement), request, {
+      enough: (sofar) => votes(sofar) >= needed,
+      acceptable: () => false,
+    });
     const acknowledged = votes(outcomes);
     if (acknowledged >= needed) {
       const answers = answersOf(outcomes).map(({ answer }) => answer);
@@ -150,10 +154,10 @@ export class Replicas {
     while (this.#background.size > 0) await Promise.all(this.#background);
   }
 
-  async #lookup(key: KadKey): Promise<readonly Peer[]> {
-    const { routing, absent, transport, clock, requestTimeoutMs } = this.#init;
+  async #lookup(key: KadKey): Promise<Found> {
+    const { routing, absent, roundTrips, transport, clock, requestTimeoutMs } = this.#init;
     const self = this.#init.self().id;
-    const context = { self, routing, absent, transport, clock, requestTimeoutMs };
+    const context = { self, routing, absent, roundTrips, transport, clock, requestTimeoutMs };
     return lookup(context, key, REPLICATION);
   }
 }

@@ -56,11 +56,16 @@ function closestIds(twin: TwinNetwork, key: Uint8Array): string[] {
     .slice(0, REPLICATION);
 }
 
-/** Makes nodes answer `get-latest` with these bytes whatever they hold. */
-function makeLie(twin: TwinNetwork, ids: readonly string[], bytes: Uint8Array | null): void {
+/** Makes nodes answer `get-latest` with these bytes whatever they hold, and name only `friends`. */
+function makeLie(
+  twin: TwinNetwork,
+  ids: readonly string[],
+  bytes: Uint8Array | null,
+  friends: readonly string[] = [],
+): void {
   const lie = (async (_from: string, { op }: { op: string }) => {
     if (op === 'get-latest') return { record: bytes };
-    if (op === 'find-node') return { closer: [] };
+    if (op === 'find-node') return { closer: friends.map((id) => ({ id, addresses: [] })) };
     throw new Error('a liar does no more than it must');
   }) as unknown as RequestHandler;
   for (const id of ids) twin.network.serve(id, lie);
@@ -253,6 +258,44 @@ describe('latest table', () => {
     await assert.rejects(twin.clock.until(createResolver(twin.nodes[0]!).resolve(appliance)), {
       code: 'APPLIANCE_NOT_FOUND',
     });
+  });
+});
+
+describe('an eclipse of a key by colluding nodes', () => {
+  /** Nodes closer to `key` than all honest ones, which name each other and tell `record`. */
+  function collude(twin: TwinNetwork, key: Uint8Array, record: Uint8Array | null): string[] {
+    const honest = closestIds(twin, key)[0]!;
+    const ids: string[] = [];
+    while (ids.length < REPLICATION) {
+      const { peerId } = generateIdentity();
+      if (compareDistance(key, peerKey(peerId), peerKey(honest)) < 0) ids.push(peerId);
+    }
+    makeLie(twin, ids, record, ids);
+    return ids;
+  }
+
+  it('on one path of the lookup hides nothing from those on the others', async () => {
+    const key = latestKey(appliance);
+    for (const isSilent of [true, false]) {
+      const twin = await createTwinNetwork(40);
+      const old = latest(twin, 1);
+      await twin.clock.until(twin.nodes[0]!.tables.putLatest(old));
+      await twin.clock.until(twin.nodes[0]!.tables.putLatest(latest(twin, 2)));
+      const lie = isSilent ? null : old.bytes;
+      const reader = await twin.add({ mode: 'client' });
+      const colluders = collude(twin, key, lie);
+      // The reader knows one node that is theirs, and that one leads to all of them.
+      const [guide] = await reader.routing.closest(key, 1);
+      makeLie(twin, [guide!.id], lie, colluders);
+      const read = await twin.clock.until(reader.tables.getLatest(appliance));
+      assert.equal(read.record?.payload.seq, 2);
+      const { replicas } = await twin.clock.until(reader.replicas.place(key));
+      assert.deepEqual(
+        replicas.map(({ id }) => id).sort(),
+        [...colluders].sort(),
+        'by distance alone they would be all that is asked',
+      );
+    }
   });
 });
 

@@ -1,6 +1,7 @@
 import type { Clock } from './clock.ts';
 import { RecordRefusal } from './errors.ts';
 import { latestKey, serversKey, sharersKey } from './kad-key.ts';
+import { ALL_ANSWERED, everyone, outcomesOf, readUntil } from './placement.ts';
 import type { Peer, ResponseOf } from './protocol/messages.ts';
 import { answersOf, readQuorum, type Outcome } from './quorum.ts';
 import { compareLatest, openLatest, validateLatest, type SignedLatest } from './records/latest.ts';
@@ -103,8 +104,8 @@ export class Tables {
     const { appliance } = record.payload;
     // The floor is durable before anyone hears of the record: its seq is never signed twice.
     await this.#raiseFloor(this.#judgeLatest(appliance, record.bytes));
-    const { replicas } = await this.#replicas.place(latestKey(appliance));
-    return this.#replicas.write<'put-latest'>(replicas, {
+    const placement = await this.#replicas.place(latestKey(appliance));
+    return this.#replicas.write<'put-latest'>(placement, {
       op: 'put-latest',
       appliance,
       record: record.bytes,
@@ -113,18 +114,17 @@ export class Tables {
 
   /** @throws RegistryError REGISTRY_UNREACHABLE; RecordRefusal EQUIVOCATION */
   async getLatest(appliance: string): Promise<LatestRead> {
-    const { replicas } = await this.#replicas.place(latestKey(appliance));
-    const quorum = readQuorum(replicas.length);
+    const placement = await this.#replicas.place(latestKey(appliance));
+    const { replicas } = placement;
     const judge = (outcomes: readonly Outcome<Peer, ResponseOf<'get-latest'>>[]) =>
       this.#newest(appliance, outcomes);
     const outcomes = await this.#replicas.read<'get-latest'>(
-      replicas,
+      everyone(placement),
       { op: 'get-latest', appliance },
-      // An absence is only believed when everyone was heard; a signed record speaks for itself.
-      (sofar) => answersOf(sofar).length >= quorum && judge(sofar).record !== undefined,
+      readUntil<'get-latest'>(placement, (sofar) => judge(sofar).record !== undefined),
       async (all) => {
         const { record } = judge(all);
-        if (record !== undefined) await this.#repairLatest(record, all);
+        if (record !== undefined) await this.#repairLatest(record, outcomesOf(replicas, all));
       },
     );
     const { record, expired, refusals } = judge(outcomes);
@@ -133,7 +133,7 @@ export class Tables {
       record,
       expired,
       refusals,
-      answered: answersOf(outcomes).length,
+      answered: answersOf(outcomesOf(replicas, outcomes)).length,
       replicas: replicas.length,
     };
   }
@@ -143,7 +143,7 @@ export class Tables {
     const { appliance } = record.payload;
     const { replicas } = await this.#replicas.place(latestKey(appliance));
     const request = { op: 'get-latest', appliance } as const;
-    const outcomes = await this.#replicas.read<'get-latest'>(replicas, request, () => false);
+    const outcomes = await this.#replicas.read<'get-latest'>(replicas, request, ALL_ANSWERED);
     const holders = answersOf(outcomes).filter(
       ({ answer }) => answer.record !== null && sameBytes(answer.record, record.bytes),
     );
@@ -153,8 +153,8 @@ export class Tables {
   /** @throws RecordRefusal; RegistryError QUORUM_NOT_REACHED, REGISTRY_UNREACHABLE */
   async putServer(entry: SignedServerEntry): Promise<WriteReport> {
     const { appliance, version } = entry.payload;
-    const { replicas } = await this.#replicas.place(serversKey(appliance, version));
-    return this.#replicas.write<'put-server'>(replicas, {
+    const placement = await this.#replicas.place(serversKey(appliance, version));
+    return this.#replicas.write<'put-server'>(placement, {
       op: 'put-server',
       appliance,
       version,
@@ -170,22 +170,27 @@ export class Tables {
 
   /** As `getServers`, tombstones included: whoever replaces an entry must know its seq. */
   async getServerRecords(appliance: string, version: string): Promise<ServersRead> {
-    const { replicas } = await this.#replicas.place(serversKey(appliance, version));
+    const placement = await this.#replicas.place(serversKey(appliance, version));
+    const { replicas } = placement;
     const quorum = readQuorum(replicas.length);
     const judge = (outcomes: readonly Outcome<Peer, ResponseOf<'get-servers'>>[]) =>
       this.#newestOfEachServer(appliance, version, outcomes);
     const outcomes = await this.#replicas.read<'get-servers'>(
-      replicas,
+      everyone(placement),
       { op: 'get-servers', appliance, version },
-      (sofar) =>
-        answersOf(sofar).filter(({ answer }) => answer.records.length > 0).length >= quorum,
-      (all) => this.#repairServers([...judge(all).newest.values()], all),
+      readUntil<'get-servers'>(
+        placement,
+        (sofar) =>
+          answersOf(sofar).filter(({ answer }) => answer.records.length > 0).length >= quorum,
+      ),
+      (all) => this.#repairServers([...judge(all).newest.values()], outcomesOf(replicas, all)),
     );
     const { newest, refusals } = judge(outcomes);
     const entries = [...newest.values()].sort(
       (a, b) => Number(isEndorsed(b)) - Number(isEndorsed(a)),
     );
-    return { entries, refusals, answered: answersOf(outcomes).length, replicas: replicas.length };
+    const answered = answersOf(outcomesOf(replicas, outcomes)).length;
+    return { entries, refusals, answered, replicas: replicas.length };
   }
 
   /** On how many of its nodes exactly this entry is found, asking all of them. */
@@ -193,7 +198,7 @@ export class Tables {
     const { appliance, version } = entry.payload;
     const { replicas } = await this.#replicas.place(serversKey(appliance, version));
     const request = { op: 'get-servers', appliance, version } as const;
-    const outcomes = await this.#replicas.read<'get-servers'>(replicas, request, () => false);
+    const outcomes = await this.#replicas.read<'get-servers'>(replicas, request, ALL_ANSWERED);
     const holders = answersOf(outcomes).filter(({ answer }) =>
       answer.records.some((bytes) => sameBytes(bytes, entry.bytes)),
     );
@@ -207,62 +212,68 @@ export class Tables {
    */
   async putLease({ appliance, version, lease, ttlSeconds }: Lease): Promise<LeaseGrant> {
     const key = sharersKey(appliance, version);
-    const { replicas } = await this.#replicas.place(key);
+    const placement = await this.#replicas.place(key);
     // On the small side of a split the nearest within reach are not those that the others ask.
-    const members = this.#replicas.members(key, replicas, []);
+    const members = this.#replicas.members(key, placement.replicas, []);
     const { answers } = await this.#replicas.write<'put-lease'>(
-      replicas,
+      placement,
       { op: 'put-lease', appliance, version, lease, ttlSeconds },
       members,
     );
     return {
       refreshSeconds: Math.min(...answers.map(({ refreshSeconds }) => refreshSeconds)),
-      holders: replicas,
+      holders: everyone(placement),
     };
   }
 
   /**
    * Ends a lease at once, on every node that answers: those responsible now, slow ones among them,
-   * and `holders`, those that the lease was last put to.
+   * and `holders`, those that the lease was last put to. Hung ones are told, too, but not waited for.
    */
   async releaseLease(
     { appliance, version, lease }: Omit<Lease, 'ttlSeconds'>,
     holders: readonly Peer[] = [],
   ): Promise<void> {
     const key = sharersKey(appliance, version);
-    const { replicas, missing } = await this.#replicas.place(key);
-    const everyone = new Map([...replicas, ...missing, ...holders].map((peer) => [peer.id, peer]));
+    const { replicas, witnesses, missing } = await this.#replicas.place(key);
+    const told = everyone({ replicas, witnesses: [...witnesses, ...missing, ...holders] });
     await this.#replicas.read<'release-lease'>(
-      [...everyone.values()],
+      told,
       { op: 'release-lease', appliance, version, lease },
-      () => false,
+      { enough: () => false, acceptable: (sofar) => answersOf(sofar).length > told.length / 2 },
     );
   }
 
-  /** Waits for every node that holds leases, up to the request timeout: deleting hangs on it. */
+  /**
+   * Deleting hangs on it: whoever is slow is waited for a while even when a majority has answered,
+   * and without a majority everyone is, up to the request timeout.
+   */
   async getSharers(appliance: string, version: string): Promise<SharersRead> {
     const key = sharersKey(appliance, version);
-    const { replicas } = await this.#replicas.place(key);
+    const placement = await this.#replicas.place(key);
+    const { replicas } = placement;
+    const isMajority = (outcomes: readonly Outcome<Peer, ResponseOf<'get-sharers'>>[]): boolean => {
+      const answered = answersOf(outcomes);
+      // Who has just joined does not know who was lost before: those who were there tell.
+      const lost = answered.flatMap(({ answer }) => answer.absent);
+      const members = this.#replicas.members(key, replicas, lost);
+      const heard = new Set(answered.map(({ replica }) => replica.id));
+      return members.filter(({ id }) => heard.has(id)).length > members.length / 2;
+    };
     const outcomes = await this.#replicas.read<'get-sharers'>(
-      replicas,
+      everyone(placement),
       { op: 'get-sharers', appliance, version },
-      () => false,
+      { enough: () => false, acceptable: isMajority },
     );
-    const answered = answersOf(outcomes);
-    const answers = answered.map(({ answer }) => answer);
+    const answers = answersOf(outcomes).map(({ answer }) => answer);
     const sharers = new Map<string, Sharer>();
     for (const sharer of answers.flatMap((answer) => answer.sharers)) {
       sharers.set(`${sharer.client}.${sharer.lease}`, sharer);
     }
-    // Who has just joined does not know who was lost before: those who were there tell.
-    const lost = answers.flatMap(({ absent }) => absent);
-    const members = this.#replicas.members(key, replicas, lost);
-    const heard = new Set(answered.map(({ replica }) => replica.id));
-    const heardMembers = members.filter(({ id }) => heard.has(id)).length;
     return {
       count: Math.max(sharers.size, ...answers.map(({ count }) => count)),
       sharers: [...sharers.values()],
-      complete: !this.#isCutOff() && heardMembers > members.length / 2,
+      complete: !this.#isCutOff() && isMajority(outcomes),
     };
   }
 

@@ -86,6 +86,8 @@ export class VirtualNetwork {
   transport(self: Peer, stores: boolean): PeerTransport {
     return {
       request: (peer, request, timeoutMs) => this.#deliver(self, stores, peer, request, timeoutMs),
+      // Connecting takes no time here.
+      isConnected: () => true,
     };
   }
 

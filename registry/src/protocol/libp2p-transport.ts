@@ -15,6 +15,8 @@ export class Libp2pTransport implements PeerTransport {
   readonly #libp2p: Libp2p;
   readonly #clock: Clock;
   readonly #streams = new Map<string, Promise<RequestStream>>();
+  /** The peers whose stream is open: those in `#streams` may still be connecting. */
+  readonly #connected = new Set<string>();
 
   constructor(libp2p: Libp2p, clock: Clock) {
     this.#libp2p = libp2p;
@@ -51,6 +53,10 @@ export class Libp2pTransport implements PeerTransport {
     }
   }
 
+  isConnected(peer: Peer): boolean {
+    return this.#connected.has(peer.id);
+  }
+
   async close(): Promise<void> {
     const streams = await Promise.allSettled(this.#streams.values());
     this.#streams.clear();
@@ -72,11 +78,14 @@ export class Libp2pTransport implements PeerTransport {
     if (kept !== undefined) return kept;
     const opening = this.#open(peer, timeoutMs);
     const forget = (): void => {
-      if (this.#streams.get(peer.id) === opening) this.#streams.delete(peer.id);
+      if (this.#streams.get(peer.id) !== opening) return;
+      this.#streams.delete(peer.id);
+      this.#connected.delete(peer.id);
     };
     this.#streams.set(peer.id, opening);
     try {
       const stream = await opening;
+      this.#connected.add(peer.id);
       stream.onEnd(forget);
       return stream;
     } catch (error) {

@@ -17,6 +17,8 @@ export interface PeerTransport {
     request: RequestOf<O>,
     timeoutMs: number,
   ): Promise<ResponseOf<O>>;
+  /** Whether a request could be sent at once, without connecting first. */
+  isConnected(peer: Peer): boolean;
 }
 
 /** The peers a node knows, by their distance to a key. Only nodes that store records are in it. */

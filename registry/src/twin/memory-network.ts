@@ -47,6 +47,7 @@ export class MemoryNetwork {
   transport(from: string): PeerTransport {
     return {
       request: (peer, request, timeoutMs) => this.#deliver(from, peer, request, timeoutMs),
+      isConnected: () => true,
     };
   }
 
