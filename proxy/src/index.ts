@@ -74,7 +74,7 @@ export {
   type ProfileRun,
 } from './boot-profile/boot-profile.ts';
 export { ProfileError, type ProfileErrorCode } from './boot-profile/profile-error.ts';
-export { profilePath, readProfile, recordBoot } from './boot-profile/profile-files.ts';
+export { BootRecord, profilePath, readProfile } from './boot-profile/profile-files.ts';
 export { decodeProfile, encodeProfile } from './boot-profile/profile-format.ts';
 export { findImage, type FindImageOptions, type FoundImage } from './published/find-image.ts';
 export {

@@ -1,6 +1,7 @@
 /** A verified image from servers of which one lies, with real servers and clients. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test from 'node:test';
@@ -277,8 +278,10 @@ test('what a boot read is published, and fetched ahead by machines that boot lat
   const read = async ({ ready }: RowfsDaemon<ReadyProxy>) =>
     readThrough(ready, file, await readFile(join(tree, file)));
   await read(first);
-  await first.stop();
   const recorded = join(stateOf(machine('first')), 'cache', 'boot-profiles', digest);
+  // Not at the end only, which a machine may not live to see.
+  while (!existsSync(recorded) && !t.signal.aborted) await setTimeout(50);
+  await first.close();
   const notThere = await runRowfs([...publish('--profile', recorded), '--json'], publisher);
   assert.match(notThere.stderr, /NO_PROFILE/);
   await copyFile(recorded, join(tree, '.rowfs', 'boot-profile'));

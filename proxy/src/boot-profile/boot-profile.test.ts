@@ -8,7 +8,7 @@ import fc from 'fast-check';
 import { BLOCK_SIZE, BlockBench, noise } from '../test-support/block-bench.ts';
 import { blocksOfProfile, type BootProfile, mergeProfiles, profileOfBoot } from './boot-profile.ts';
 import { ProfileError } from './profile-error.ts';
-import { profilePath, readProfile, recordBoot } from './profile-files.ts';
+import { BootRecord, profilePath, readProfile } from './profile-files.ts';
 import { decodeProfile, encodeProfile } from './profile-format.ts';
 
 const BLOCKS = 200;
@@ -106,14 +106,30 @@ describe('a boot profile', () => {
   it('is recorded for each image, over several boots; a damaged one is begun anew', async () => {
     const directory = join(bench.root, 'profiles');
     assert.equal(await readProfile(directory, image), undefined);
-    await recordBoot(directory, image, [1, 2]);
-    await recordBoot(directory, image, [1, 3]);
-    await recordBoot(directory, other, [4]);
+    await new BootRecord(directory, image).write([1, 2]);
+    await new BootRecord(directory, image).write([1, 3]);
+    await new BootRecord(directory, other).write([4]);
     const found = await readProfile(directory, image);
     assert.deepEqual(found && blocks(found), [1, 2, 3]);
     assert.equal(found?.boots, 2);
     writeFileSync(profilePath(directory, image), 'nonsense');
     assert.equal(await readProfile(directory, image), undefined);
-    assert.equal((await recordBoot(directory, image, [6])).boots, 1);
+    assert.equal((await new BootRecord(directory, image).write([6])).boots, 1);
+  });
+
+  it('has a boot that is written as it goes on once, and those that end meanwhile as well', async () => {
+    const directory = join(bench.root, 'profiles of one boot');
+    await new BootRecord(directory, image).write([1]);
+    const record = new BootRecord(directory, image);
+    for (const uses of [[1, 5], [1, 5, 7], [1, 5, 7, 8]]) {
+      const profile = await record.write(uses);
+      assert.deepEqual([profile.boots, blocks(profile).toSorted()], [2, [...uses].toSorted()]);
+    }
+    await new BootRecord(directory, image).write([9]);
+    const last = await record.write([1, 5, 7, 8, 10]);
+    assert.deepEqual(
+      blocks(last).toSorted((a, b) => a - b),
+      [1, 5, 7, 8, 9, 10],
+    );
   });
 });

@@ -1,6 +1,7 @@
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { mkdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { Image } from '@rowfs/image';
+import { replaceFile } from '../store/replace-file.ts';
 import { type BootProfile, mergeProfiles, profileOfBoot } from './boot-profile.ts';
 import { ProfileError } from './profile-error.ts';
 import { decodeProfile, encodeProfile } from './profile-format.ts';
@@ -28,28 +29,36 @@ export async function readProfile(
   }
 }
 
-/**
- * Adds a boot to the profile of its image, and writes it: the whole of it is there, or the one before.
- *
- * @param firstUses numbers of blocks, each once, in the order of their first use.
- * @throws what the file system says.
- */
-export async function recordBoot(
-  directory: string,
-  image: Image,
-  firstUses: Iterable<number>,
-): Promise<BootProfile> {
-  const boot = profileOfBoot(image, firstUses);
-  const before = await readProfile(directory, image);
-  const profile = before === undefined ? boot : mergeProfiles(before, boot);
-  const path = profilePath(directory, image);
-  const aside = `${path}.${process.pid}.new`;
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-  try {
-    await writeFile(aside, encodeProfile(profile));
-    await rename(aside, path);
-  } finally {
-    await rm(aside, { force: true });
+/** One boot, added to the profile of its image again and again as it goes on: it counts once. */
+export class BootRecord {
+  readonly #directory: string;
+  readonly #image: Image;
+  /** What others recorded. */
+  #before: BootProfile | undefined;
+  #written: Buffer | undefined;
+
+  constructor(directory: string, image: Image) {
+    this.#directory = directory;
+    this.#image = image;
   }
-  return profile;
+
+  /**
+   * Writes the profile with this boot: the whole of it is there, or the one before.
+   *
+   * @param firstUses so far: numbers of blocks, each once, in the order of their first use.
+   * @throws what the file system says.
+   */
+  async write(firstUses: Iterable<number>): Promise<BootProfile> {
+    const directory = this.#directory;
+    const known = await readProfile(directory, this.#image);
+    const isOwn = known !== undefined && this.#written?.equals(encodeProfile(known)) === true;
+    if (!isOwn) this.#before = known;
+    const boot = profileOfBoot(this.#image, firstUses);
+    const profile = this.#before === undefined ? boot : mergeProfiles(this.#before, boot);
+    const bytes = encodeProfile(profile);
+    await mkdir(directory, { recursive: true, mode: 0o700 });
+    await replaceFile(profilePath(directory, this.#image), bytes);
+    this.#written = bytes;
+    return profile;
+  }
 }
