@@ -41,6 +41,17 @@ export const debianCapabilities = {
     proof: ['sh', '-c', 'qemu-system-x86_64 --version && ls /usr/lib/ipxe/qemu/pxe-virtio.rom'],
     needsRoot: false,
   },
+  'diskless-boot': {
+    purpose: 'machines without a disk in a network with DHCP and TFTP',
+    packages: ['qemu-system-x86', 'seabios', 'ipxe-qemu', 'dnsmasq-base', 'iproute2', 'util-linux'],
+    proof: [
+      'sh',
+      '-c',
+      'qemu-system-x86_64 --version && ls /usr/lib/ipxe/qemu/pxe-virtio.rom /dev/net/tun && dnsmasq --version && unshare --net ip link add br0 type bridge',
+    ],
+    // Their images' files belong to many users.
+    needsRoot: true,
+  },
   'network-namespace': {
     purpose: 'a network of its own, with a portmapper on port 111',
     packages: ['util-linux', 'iproute2'],

@@ -5,15 +5,19 @@ type Calls = ProxyStatus['calls']['up'];
 type ProcedureCounts = Session['procedures']['client'][number];
 
 /** The only session of a `rowfs proxy` process. */
-const SESSION_ID = 'default';
+const ONLY_SESSION = 'default';
 
 /** A proxy as the operators' REST shows it. */
-export function sessionOf({ mountCommand }: Proxy, status: ProxyStatus): Session {
+export function sessionOf(
+  { mountCommand }: Proxy,
+  status: ProxyStatus,
+  id = ONLY_SESSION,
+): Session {
   const { servers, calls, shadow, image, ...rest } = status;
   return {
     ...rest,
     shadow: { ...shadow, quotaBytes: shadow.quotaBytes ?? null },
-    id: SESSION_ID,
+    id,
     appliance: rest.appliance ?? null,
     version: rest.version ?? null,
     staleSince: rest.staleSince ?? null,

@@ -78,6 +78,10 @@ export interface ProxyOptions {
 /** A proxy that serves. */
 export interface Proxy {
   readonly address: ProxyAddress;
+  /** What its clients see, to be mounted through other listeners than its own. */
+  readonly service: Pick<Nfs3Service, 'mount'>;
+  /** The image below, as nobody changed it. */
+  readonly image: Nfs3Service;
   /** What to type on Linux to mount it on `/mnt`. */
   readonly mountCommand: string;
   /** What an operator should know about which version and shadow run, and why. */
@@ -247,6 +251,8 @@ async function start(options: ProxyOptions, cleanup: Cleanup): Promise<Proxy> {
   let closing: Promise<void> | undefined;
   return {
     address,
+    service,
+    image: lower.service,
     mountCommand: mountCommandOf(address),
     carried,
     notices,

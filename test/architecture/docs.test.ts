@@ -9,7 +9,7 @@ import { createProgram } from '../../cli/src/run.ts';
 
 const repository = fileURLToPath(new URL('../..', import.meta.url));
 const documents = globSync(
-  ['*.md', 'docs/**/*.md', '{registry,proxy,cli}/*.md', 'packages/*/*.md'],
+  ['*.md', 'docs/**/*.md', '{registry,proxy,boot,cli}/*.md', 'packages/*/*.md'],
   { cwd: repository },
 ).map((path) => ({ path, text: readFileSync(join(repository, path), 'utf8') }));
 
@@ -49,7 +49,7 @@ describe('the documents', () => {
     it(`${path}: paths of the repository exist`, () => {
       for (const [code] of codeOf(text).flatMap((line) => [
         ...line.matchAll(
-          /(?<![\w/.@:-])(?:packages|registry|proxy|cli|test|tools|docs)\/[\w./-]*\w/g,
+          /(?<![\w/.@:-])(?:packages|registry|proxy|boot|cli|test|tools|docs)\/[\w./-]*\w/g,
         ),
       ])) {
         assert.ok(existsSync(join(repository, code)), code);

@@ -64,9 +64,16 @@ const rooms: readonly Room[] = [
     because: 'which servers hold an image is known without knowing how the image is read',
   },
   {
+    name: '@rowfs/boot',
+    directory: 'boot',
+    mayImport: [],
+    because:
+      'machines are booted from whatever has their images and roots: the CLI fits a proxy to it',
+  },
+  {
     name: '@rowfs/cli',
     directory: 'cli',
-    mayImport: ['@rowfs/image', '@rowfs/nfs3', '@rowfs/proxy', '@rowfs/registry'],
+    mayImport: ['@rowfs/boot', '@rowfs/image', '@rowfs/nfs3', '@rowfs/proxy', '@rowfs/registry'],
     because: 'commands put rooms together; they do not speak XDR',
   },
 ];

@@ -19,7 +19,7 @@ test('the packages install elsewhere, and the command runs from there', async (t
   await mkdir(tarballs);
   await mkdir(elsewhere);
   await execa('tsc', ['-b', 'tsconfig.build.json'], { cwd: repository, preferLocal: true });
-  const published = ['--filter', './packages/*', '--filter', './{registry,proxy,cli}'];
+  const published = ['--filter', './packages/*', '--filter', './{registry,proxy,boot,cli}'];
   await execa(
     'npx',
     [
@@ -36,7 +36,7 @@ test('the packages install elsewhere, and the command runs from there', async (t
     { cwd: repository, preferLocal: true },
   );
   const names = (await readdir(tarballs)).map((name) => join(tarballs, name));
-  assert.equal(names.length, 8, names.join(', '));
+  assert.equal(names.length, 9, names.join(', '));
   await writeFile(join(elsewhere, 'package.json'), '{"private":true,"type":"module"}');
   await execa('npm', ['install', '--no-audit', '--no-fund', ...names], { cwd: elsewhere });
 
@@ -58,6 +58,7 @@ test('the packages install elsewhere, and the command runs from there', async (t
     'nfs3-conformance',
     'image',
     'registry',
+    'boot',
     'proxy',
     'cli',
   ]) {

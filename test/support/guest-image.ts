@@ -47,6 +47,8 @@ const UNUSED = [
 ];
 
 const INIT = join(import.meta.dirname, 'guest', 'init');
+/** What makes a guest do what tests say: part of its init, or a service of its own. */
+export const TAKE_STEPS = join(import.meta.dirname, 'guest', 'take-steps');
 
 /** The guest image of this source and of the Debian packages apt offers today: from the cache, or built. */
 export async function guestImage(): Promise<GuestImage> {
@@ -57,7 +59,8 @@ export async function guestImage(): Promise<GuestImage> {
     'download',
     ...packages,
   ]);
-  const inputs = [packageDigests, await readFile(INIT), await readFile(import.meta.filename)];
+  const sources = [INIT, TAKE_STEPS, import.meta.filename];
+  const inputs = [packageDigests, ...(await Promise.all(sources.map((file) => readFile(file))))];
   const directory = await cachedDirectory('guest-image', inputs, (empty) => build(empty, packages));
   return { kernel: join(directory, 'vmlinuz'), initrd: join(directory, 'initrd.cpio') };
 }
@@ -91,6 +94,7 @@ async function build(directory: string, packages: readonly string[]): Promise<vo
   const busybox = join(root, 'bin/busybox');
   await installModules(busybox, kernel, root);
   await cp(INIT, join(root, 'init'));
+  await cp(TAKE_STEPS, join(root, 'take-steps'));
   const vmlinuz = (await readdir(join(kernel, 'boot'))).find((name) => name.startsWith('vmlinuz'));
   await copyFile(join(kernel, 'boot', vmlinuz ?? 'vmlinuz'), join(directory, 'vmlinuz'));
   // Not compressed: QEMU loads it in no time, and the emulated CPU would be slow to unpack it.

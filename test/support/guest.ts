@@ -61,6 +61,20 @@ export const HOST_SEEN_BY_GUEST = '10.0.2.2';
 const BOOT_TIMEOUT_MS = 120_000;
 const BOOT_ATTEMPTS = 3;
 
+/** What is the same of every guest, whatever it boots. */
+export type MachineOptions = {
+  /** Where the console log and the channel's socket live: the test's own directory. */
+  readonly directory: string;
+  readonly name: string;
+  readonly memoryMiB: number;
+  readonly cpus: number;
+  /** What goes before the command, as to run it in another namespace. */
+  readonly enter: readonly string[];
+  /** Arguments of QEMU: what it boots from, and its disks and cards. */
+  readonly arguments: readonly string[];
+  readonly bootTimeoutMs: number;
+};
+
 /** Boots a guest and waits until it takes steps. A boot that locks up is tried again. */
 export async function bootGuest(options: GuestOptions): Promise<Guest> {
   for (let attempt = 1; ; attempt++) {
@@ -75,29 +89,17 @@ export async function bootGuest(options: GuestOptions): Promise<Guest> {
 
 async function bootOnce(options: GuestOptions, attempt: number): Promise<Guest> {
   const { directory, name = 'guest', memoryMiB = 256, cpus = 1, disks = [] } = options;
-  // A Unix socket's path may have 107 bytes: keep what we add to the directory short.
-  const socketPath = join(directory, `${name}.sock`);
-  const server = createServer();
-  server.listen(socketPath);
-  await once(server, 'listening');
-  const [command, ...before] = [...(options.enter ?? []), 'qemu-system-x86_64'];
-  const machine = await startProcess(
-    command,
-    [
-      ...before,
-      ...['-nodefaults', '-no-user-config', '-display', 'none', '-no-reboot'],
-      ...['-machine', 'pc,graphics=off', '-accel', 'tcg,thread=multi', '-cpu', 'qemu64'],
-      ...['-smp', String(cpus), '-m', String(memoryMiB), '-serial', 'stdio'],
-      ...(await bootArguments(options)),
-      ...['-object', 'rng-random,id=rng0,filename=/dev/urandom'],
-      ...['-device', 'virtio-rng-pci,rng=rng0', '-device', 'virtio-serial-pci'],
-      ...['-chardev', `socket,id=steps,path=${socketPath}`],
-      ...['-device', 'virtserialport,chardev=steps,name=rowfs.steps'],
-      ...disks.flatMap((file) => ['-drive', `file=${file},format=raw,if=virtio`]),
-    ],
-    { name: `QEMU (${name})`, logFile: join(directory, `${name}-${attempt}.console.log`) },
+  const guest = await startMachine(
+    {
+      ...{ directory, name, memoryMiB, cpus, enter: options.enter ?? [] },
+      bootTimeoutMs: BOOT_TIMEOUT_MS,
+      arguments: [
+        ...(await bootArguments(options)),
+        ...disks.flatMap((file) => ['-drive', `file=${file},format=raw,if=virtio`]),
+      ],
+    },
+    attempt,
   );
-  const guest = new Guest(machine, server, socketPath);
   try {
     await guest.booted;
     return guest;
@@ -105,6 +107,33 @@ async function bootOnce(options: GuestOptions, attempt: number): Promise<Guest> 
     await guest.close();
     throw error;
   }
+}
+
+/** Switches a machine on. @param run tells console logs apart */
+export async function startMachine(options: MachineOptions, run: number): Promise<Guest> {
+  const { directory, name, memoryMiB, cpus } = options;
+  // A Unix socket's path may have 107 bytes: keep what we add to the directory short.
+  const socketPath = join(directory, `${name}.sock`);
+  const server = createServer();
+  server.listen(socketPath);
+  await once(server, 'listening');
+  const [command, ...before] = [...options.enter, 'qemu-system-x86_64'];
+  const machine = await startProcess(
+    command,
+    [
+      ...before,
+      ...['-nodefaults', '-no-user-config', '-display', 'none', '-no-reboot'],
+      ...['-machine', 'pc,graphics=off', '-accel', 'tcg,thread=multi', '-cpu', 'qemu64'],
+      ...['-smp', String(cpus), '-m', String(memoryMiB), '-serial', 'stdio'],
+      ...options.arguments,
+      ...['-object', 'rng-random,id=rng0,filename=/dev/urandom'],
+      ...['-device', 'virtio-rng-pci,rng=rng0', '-device', 'virtio-serial-pci'],
+      ...['-chardev', `socket,id=steps,path=${socketPath}`],
+      ...['-device', 'virtserialport,chardev=steps,name=rowfs.steps'],
+    ],
+    { name: `QEMU (${name})`, logFile: join(directory, `${name}-${run}.console.log`) },
+  );
+  return new Guest(machine, server, socketPath, options.bootTimeoutMs);
 }
 
 async function bootArguments({ image, directory, netboot }: GuestOptions): Promise<string[]> {
@@ -145,11 +174,11 @@ export class Guest {
   #received = '';
   #nextId = 1;
 
-  constructor(machine: RunningProcess, server: Server, socketPath: string) {
+  constructor(machine: RunningProcess, server: Server, socketPath: string, bootTimeoutMs: number) {
     this.#machine = machine;
     this.#server = server;
     this.#socketPath = socketPath;
-    this.booted = this.#expect('ready', 'boot', BOOT_TIMEOUT_MS).then(() => undefined);
+    this.booted = this.#expect('ready', 'boot', bootTimeoutMs).then(() => undefined);
     // Whoever boots awaits it; without this a failure before that would end the test process.
     this.booted.catch(() => undefined);
     server.once('connection', (channel) => {
@@ -161,6 +190,11 @@ export class Guest {
       ([line]) => this.#fail(line.startsWith('BUG') ? 'GUEST_LOCKUP' : 'GUEST_ENDED', line),
       (ended: unknown) => this.#fail('GUEST_ENDED', String(ended)),
     );
+  }
+
+  /** Resolves when it is switched off, by itself or not. */
+  get ended(): Promise<unknown> {
+    return this.#machine.ended;
   }
 
   /** The console so far: the kernel's messages. */

@@ -1,6 +1,6 @@
 /**
  * A network of a test's own, in which it is root: only a loopback, and all ports free, so that a
- * portmapper can be where clients look for one. Needs no privileges where users may have namespaces.
+ * portmapper can be where clients look for one.
  */
 import { join } from 'node:path';
 import { startProcess } from './process.ts';
@@ -12,11 +12,19 @@ export type NetworkNamespace = {
   close(): Promise<void>;
 };
 
-export async function networkNamespace(directory: string): Promise<NetworkNamespace> {
+/**
+ * @param users `one`: whoever runs the test is root in there, and nobody else exists, which needs no
+ *   privileges where users may have namespaces. `all`: those of the machine, which takes root.
+ */
+export async function networkNamespace(
+  directory: string,
+  users: 'one' | 'all' = 'one',
+): Promise<NetworkNamespace> {
   const holder = await startProcess(
     'unshare',
     [
-      ...['--user', '--map-root-user', '--net', '--'],
+      ...(users === 'one' ? ['--user', '--map-root-user'] : []),
+      ...['--net', '--'],
       ...['sh', '-c', 'ip link set lo up && echo up && exec sleep infinity'],
     ],
     { name: 'network namespace', logFile: join(directory, 'network-namespace.log') },
@@ -24,7 +32,8 @@ export async function networkNamespace(directory: string): Promise<NetworkNamesp
   await holder.waitForLine(/^up$/m);
   return {
     enter: [
-      ...(['nsenter', '--user', '--net', '--preserve-credentials'] as const),
+      ...(['nsenter', '--net'] as const),
+      ...(users === 'one' ? ['--user', '--preserve-credentials'] : []),
       ...['--target', String(holder.pid), '--'],
       // Entering made the kernel forget that the process is to die with its parent.
       ...['setpriv', '--pdeathsig', 'KILL'],

@@ -10,16 +10,12 @@ import {
   staticLocator,
   type UpgradePolicy,
 } from '@rowfs/proxy';
-import type { RegistryNode, Session } from '@rowfs/registry';
+import type { Session } from '@rowfs/registry';
 import { type Command, Option } from 'commander';
-import {
-  type ApplianceRef,
-  applianceRefOf,
-  type CommandContext,
-  commandContext,
-} from '../command-context.ts';
+import { applianceRefOf, type CommandContext, commandContext } from '../command-context.ts';
 import { CliError } from '../errors.ts';
 import { parseImageServer } from '../image-server.ts';
+import { NodeOnDemand, throughRegistry } from '../node-on-demand.ts';
 import {
   type HostPort,
   listenOption,
@@ -156,7 +152,11 @@ Examples:
         const outside =
           ref === undefined
             ? { locator: staticLocator(servers, options.digest) }
-            : await throughRegistry(node, ref, options);
+            : await throughRegistry(
+                node,
+                { ...ref, channel: options.channel ?? ref.channel, digest: options.digest },
+                options.lease,
+              );
         await runProxy(context, node, options, stopped, {
           ...outside,
           stateDirectory: machine,
@@ -180,49 +180,6 @@ Examples:
         await node.close();
       }
     });
-}
-
-/**
- * The proxy's node of the registry, begun when somebody first asks for it: before plain NFS exports
- * that is who looks at the operators' REST, and until then its memory is saved.
- */
-class NodeOnDemand {
-  readonly #start: () => Promise<RegistryNode>;
-  #node: Promise<RegistryNode> | undefined;
-
-  constructor(context: CommandContext, dataDir: string, bootstrap: readonly string[]) {
-    this.#start = async () => {
-      const { createRegistryNode } = await import('@rowfs/registry');
-      // A machine boots from what it knew when the registry is down.
-      const how = { listen: [], mode: 'client', allowOffline: true } as const;
-      return createRegistryNode({ ...how, dataDir, bootstrap, ...context.node });
-    };
-  }
-
-  get(): Promise<RegistryNode> {
-    return (this.#node ??= this.#start());
-  }
-
-  async close(): Promise<void> {
-    const node = await this.#node?.catch(() => undefined);
-    await node?.close();
-  }
-}
-
-async function throughRegistry(
-  node: NodeOnDemand,
-  { appliance, channel: named }: ApplianceRef,
-  { channel = named, digest, lease }: ProxyCommandOptions,
-): Promise<Pick<ProxyOptions, 'locator' | 'uses'>> {
-  const { registryLocator, registryUses } = await import('../registry-fit.ts');
-  const started = await node.get();
-  return {
-    locator: registryLocator(started, appliance, {
-      ...(channel !== undefined && { channel }),
-      ...(digest !== undefined && { manifest: Buffer.from(digest, 'hex') }),
-    }),
-    uses: registryUses(started, lease),
-  };
 }
 
 async function runProxy(

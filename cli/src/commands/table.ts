@@ -13,6 +13,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<(program: Command) => void
   trust: async () => (await import('./trust/command.ts')).addTrustCommand,
   resolve: async () => (await import('./resolve.ts')).addResolveCommand,
   proxy: async () => (await import('./proxy.ts')).addProxyCommand,
+  boot: async () => (await import('./boot.ts')).addBootCommand,
   shadow: async () => (await import('./shadow/command.ts')).addShadowCommand,
   cache: async () => (await import('./cache/command.ts')).addCacheCommand,
   ls: async () => (await import('./ls.ts')).addLsCommand,

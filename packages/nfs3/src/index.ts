@@ -57,6 +57,7 @@ export {
   type RemoteServiceOptions,
 } from './remote-service.ts';
 export { listenNfs3, type Nfs3Listener, type Nfs3ListenOptions } from './server/listen.ts';
+export { listenMount, type MountListener, type MountListenOptions } from './server/listen-mount.ts';
 export { mountProgram, type MountProgramOptions } from './server/mount-program.ts';
 export { nfs3Program } from './server/nfs3-program.ts';
 export type { GetattrArgs, GetattrResult } from './procedures/getattr.ts';

@@ -4,6 +4,7 @@ import { MANIFEST_PATH, readPrevious, saveImage, saveImageInTree } from '@rowfs/
 import type { Command } from 'commander';
 import prettyBytes from 'pretty-bytes';
 import prettyMs from 'pretty-ms';
+import { makeDebianAppliance } from '../../appliance/debian-appliance.ts';
 import { commandContext } from '../../command-context.ts';
 import { CliError, codeOf } from '../../errors.ts';
 import { buildFrom, sourceKind } from '../../image-source.ts';
@@ -14,6 +15,9 @@ import { stopSignal } from '../../stop-signal.ts';
 interface BuildCommandOptions {
   readonly output: string | undefined;
   readonly previous: string | undefined;
+  readonly debian: string | undefined;
+  readonly packages?: readonly string[];
+  readonly kernel: string | undefined;
 }
 
 export function addImageBuildCommand(image: Command): void {
@@ -34,6 +38,15 @@ export function addImageBuildCommand(image: Command): void {
       '--previous <file>',
       'an earlier manifest of the same directory: what nobody touched since is not read again (default: the one that is replaced)',
     )
+    .option(
+      '--debian <suite>',
+      'first make a bootable Debian of this suite in <source>, an empty directory',
+    )
+    .option('--packages <names...>', 'with --debian: what is installed besides what boots')
+    .option(
+      '--kernel <package>',
+      'with --debian: the package of the kernel (default: linux-image of this architecture)',
+    )
     .addHelpText(
       'after',
       `
@@ -45,11 +58,15 @@ Examples:
   $ rowfs image build /srv/debian-12.5
   $ rowfs image build /srv/debian-12.5 -o debian.manifest    where the directory may not be written
   $ rowfs image build disk.qcow2 -o disk.manifest            an image with one file, disk.qcow2
+  $ rowfs image build /srv/rack-1 --debian bookworm --packages openssh-server
   $ rowfs image build rootfs.tar.gz -o rootfs.manifest       also an OCI image layout's directory`,
     )
     .action(async (source: string, options: BuildCommandOptions, command: Command) => {
       const { output } = commandContext(command);
       const started = performance.now();
+      const interrupted = new AbortController();
+      void stopSignal().then(() => interrupted.abort());
+      await makeTree(source, options, interrupted.signal);
       const kind = await sourceKind(source);
       const target =
         options.output ?? (kind === 'directory' ? join(source, MANIFEST_PATH) : undefined);
@@ -57,8 +74,6 @@ Examples:
         throw new CliError('NO_OUTPUT', `say with --output where the manifest of ${source} goes`);
       }
       const previous = await previousOf(options.previous, target, kind === 'tar' || kind === 'oci');
-      const interrupted = new AbortController();
-      void stopSignal().then(() => interrupted.abort());
       const bar = progressBar('reading', !command.opts<CommonOptions>().json);
       const built = await buildFrom(source, kind, {
         signal: interrupted.signal,
@@ -101,6 +116,19 @@ Examples:
         ].join('\n'),
       );
     });
+}
+
+async function makeTree(
+  tree: string,
+  { debian: suite, packages, kernel }: BuildCommandOptions,
+  signal: AbortSignal,
+): Promise<void> {
+  if (suite !== undefined) {
+    const names = (packages ?? []).flatMap((each) => each.split(','));
+    await makeDebianAppliance({ tree, suite, packages: names, kernel, signal });
+  } else if (packages !== undefined || kernel !== undefined) {
+    throw new CliError('BAD_USAGE', '--packages and --kernel go with --debian');
+  }
 }
 
 /** The manifest that was named, or the one that is going to be replaced when it can be of use. */

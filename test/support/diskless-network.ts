@@ -1,0 +1,73 @@
+/**
+ * A network for machines that boot over it: a bridge with this side's address, in a namespace of its own, and
+ * a cable for each machine. Nothing in it reaches the machine's own network. Needs root.
+ */
+import { execa } from 'execa';
+import { type Guest, startMachine } from './guest.ts';
+import { networkNamespace, type NetworkNamespace } from './network-namespace.ts';
+
+export const BRIDGE = 'br0';
+export const BRIDGE_ADDRESS = '10.77.0.1';
+
+export type DisklessNetwork = NetworkNamespace & {
+  /** Runs a command in it, and gives what it printed. */
+  readonly run: (command: string, ...args: string[]) => Promise<string>;
+};
+
+export async function disklessNetwork(directory: string): Promise<DisklessNetwork> {
+  const namespace = await networkNamespace(directory, 'all');
+  const [nsenter, ...before] = namespace.enter;
+  const run = async (command: string, ...args: string[]): Promise<string> =>
+    (await execa(nsenter, [...before, command, ...args], { timeout: 60_000 })).stdout;
+  await run('ip', 'link', 'add', BRIDGE, 'type', 'bridge');
+  await run('ip', 'addr', 'add', `${BRIDGE_ADDRESS}/24`, 'dev', BRIDGE);
+  await run('ip', 'link', 'set', BRIDGE, 'up');
+  return { ...namespace, run };
+}
+
+export type DisklessOptions = {
+  readonly network: DisklessNetwork;
+  readonly directory: string;
+  readonly name: string;
+  /** Of the machine's only card: `52:54:00:77:00:02`. */
+  readonly mac: string;
+  readonly memoryMiB?: number;
+};
+
+/** Under emulation, on a busy machine, over a long link. */
+const BOOT_TIMEOUT_MS = 400_000;
+
+/** A machine without a disk, to be switched on any number of times. */
+export class DisklessMachine {
+  readonly #options: DisklessOptions;
+  #runs = 0;
+
+  private constructor(options: DisklessOptions) {
+    this.#options = options;
+  }
+
+  static async connect(options: DisklessOptions): Promise<DisklessMachine> {
+    const { network, name } = options;
+    await network.run('ip', 'tuntap', 'add', name, 'mode', 'tap');
+    await network.run('ip', 'link', 'set', name, 'master', BRIDGE, 'up');
+    return new DisklessMachine(options);
+  }
+
+  /** Switches it on. `booted` of what is returned resolves when its userland is up. */
+  async switchOn(): Promise<Guest> {
+    const { network, directory, name, mac, memoryMiB = 512 } = this.#options;
+    this.#runs += 1;
+    const card = `virtio-net-pci,netdev=net0,mac=${mac},bootindex=1`;
+    return startMachine(
+      {
+        ...{ directory, name, memoryMiB, cpus: 2, enter: network.enter },
+        arguments: [
+          ...['-netdev', `tap,id=net0,ifname=${name},script=no,downscript=no`],
+          ...['-device', card],
+        ],
+        bootTimeoutMs: BOOT_TIMEOUT_MS,
+      },
+      this.#runs,
+    );
+  }
+}
