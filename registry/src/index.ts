@@ -17,15 +17,15 @@ export type { ServerEntry, SignedServerEntry } from './records/server-entry.ts';
 export type { Sharer } from './records/lease.ts';
 export { createPublisher } from './publisher.ts';
 export type {
+  DeletableVersion,
   Publisher,
   PublisherInit,
   PublishReport,
   PublishRequest,
-  RetiredVersion,
 } from './publisher.ts';
 export { versionBefore } from './channel-moves.ts';
 export type { ChannelMoves, ChannelReport } from './channel-moves.ts';
-export type { Mandate } from './latest-writer.ts';
+export { isOf, type Mandate } from './latest-writer.ts';
 export { PublishedAppliances } from './published-appliances.ts';
 export { keepRenewed } from './renewal.ts';
 export type { KeepAlive } from './keep-alive.ts';
@@ -46,6 +46,13 @@ export type { GcDecision, GcPlan, GcPolicy, GcReason, GcWorld } from './gc/plan.
 export { readGcWorld } from './gc/world.ts';
 export { applyGc } from './gc/apply.ts';
 export type { ApplyGcOptions, GcReport } from './gc/apply.ts';
+export { scheduleGc } from './gc/schedule.ts';
+export type { GcOccasion, GcSchedule, GcScheduleOptions, ScheduledGc } from './gc/schedule.ts';
+export { isDeletable } from './gc/retirement.ts';
+export { deletePermittedData } from './gc/delete-data.ts';
+export type { ServedData } from './gc/delete-data.ts';
+export { dataOf } from './gc/deletions.ts';
+export type { VersionData } from './gc/deletions.ts';
 export type { SharersRead, Tables } from './tables.ts';
 export type { Peer } from './protocol/messages.ts';
 export type { Clock, Timer } from './clock.ts';

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { formatApplianceId, parseApplianceId } from './appliance-id.ts';
 import { RegistryError } from './errors.ts';
 import type { Identity } from './identity.ts';
@@ -75,6 +76,21 @@ export class LatestWriter {
     return record;
   }
 
+  /**
+   * Signs the newest record anew with some of its fields changed; not, if they stay what they are.
+   *
+   * @throws as `newestPublished` and `write`
+   */
+  async change(
+    appliance: string,
+    change: (latest: Latest) => Partial<LatestDraft> | Promise<Partial<LatestDraft>>,
+  ): Promise<void> {
+    const base = await this.newestPublished(appliance);
+    const changed = { ...base.payload, ...(await change(base.payload)) };
+    if (isDeepStrictEqual(changed, { retired: [], deletable: [], ...base.payload })) return;
+    await this.write(changed, base);
+  }
+
   /** The proofs that this key signs by. @throws RegistryError KEY_REVOKED */
   #proofsAfter(base: SignedLatest | undefined): Pick<Latest, 'succession' | 'recovery'> {
     const { publisher, succession, recovery } = this.mandate;
@@ -123,8 +139,12 @@ export class LatestWriter {
 }
 
 function withoutProofs(draft: LatestDraft): LatestDraft {
-  const { appliance, version, channels, validUntil, history } = draft;
-  return { appliance, version, channels, validUntil, history };
+  const { appliance, version, channels, validUntil, history, retired, deletable } = draft;
+  const gone = {
+    ...(retired !== undefined && { retired }),
+    ...(deletable !== undefined && { deletable }),
+  };
+  return { appliance, version, channels, validUntil, history, ...gone };
 }
 
 /** Whether `appliance` is one of this publisher's. */

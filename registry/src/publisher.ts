@@ -2,11 +2,18 @@ import { checkVersion } from './appliance-id.ts';
 import { moveChannels, type ChannelMoves, type ChannelReport } from './channel-moves.ts';
 import { Endorsements } from './endorsements.ts';
 import { messageOf, RegistryError } from './errors.ts';
+import {
+  isDeletable,
+  permitDeletion,
+  reclaimVersion,
+  restoreVersions,
+  retireVersions,
+} from './gc/retirement.ts';
 import type { Identity } from './identity.ts';
 import { LatestWriter, type LatestDraft, type LatestWriterInit } from './latest-writer.ts';
 import { PublishMarks } from './publish-marks.ts';
 import { PublishedAppliances } from './published-appliances.ts';
-import { channelsOf, keptVersion, MAX_HISTORY, STABLE } from './records/latest.ts';
+import { channelsOf, MAX_HISTORY, STABLE } from './records/latest.ts';
 import type { HistoryEntry, Latest } from './records/latest.ts';
 import { formatServerAddress, type ServerAddress } from './records/server-address.ts';
 import { isDueForRenewal, renewRecord, validityOf } from './renewal.ts';
@@ -73,12 +80,18 @@ export interface Publisher {
    */
   publish(request: PublishRequest): Promise<PublishReport>;
   /**
-   * Takes versions out of the history and withdraws the servers the publisher vouched for.
-   * Returns what was withdrawn, so that `restore` can undo it. The current version cannot be retired.
+   * Takes versions out of the history: nobody mounts them anew. They are remembered in the record, so
+   * that `restore` can undo it, also after a crash. The current version cannot be retired.
    */
-  retire(appliance: string, versions: readonly string[]): Promise<RetiredVersion[]>;
+  retire(appliance: string, versions: readonly string[]): Promise<void>;
   /** Puts retired versions back: a client turned up that uses them. */
-  restore(appliance: string, retired: readonly RetiredVersion[]): Promise<void>;
+  restore(appliance: string, versions: readonly string[]): Promise<void>;
+  /**
+   * Signs that servers may delete the data of retired versions, and no longer vouches for servers of
+   * them. Returns those versions that were still retired and of which no publish is in flight: only
+   * of these a server learns it.
+   */
+  permitDeletion(appliance: string, versions: readonly string[]): Promise<DeletableVersion[]>;
   /** Points channels at versions that are kept: `stable` back at an older one is a rollback. */
   moveChannels(appliance: string, moves: ChannelMoves): Promise<ChannelReport>;
   /**
@@ -94,10 +107,10 @@ export interface Publisher {
   inFlight(appliance: string): Promise<string[]>;
 }
 
-/** A version that left the history, with what it takes to bring it back. */
-export interface RetiredVersion {
-  readonly entry: HistoryEntry;
-  readonly servers: readonly ServerAddress[];
+/** A version whose data servers may delete, with those the publisher had vouched for. */
+export interface DeletableVersion {
+  readonly version: string;
+  readonly servers: readonly string[];
 }
 
 export function createPublisher(init: PublisherInit): Publisher {
@@ -136,12 +149,20 @@ class KeyedPublisher implements Publisher {
     return this.#inTurn(() => this.#publish(request));
   }
 
-  retire(appliance: string, versions: readonly string[]): Promise<RetiredVersion[]> {
-    return this.#inTurn(() => this.#retire(appliance, versions));
+  async retire(appliance: string, versions: readonly string[]): Promise<void> {
+    await this.#inTurn(() =>
+      this.#writer.change(appliance, (latest) => retireVersions(latest, versions)),
+    );
   }
 
-  restore(appliance: string, retired: readonly RetiredVersion[]): Promise<void> {
-    return this.#inTurn(() => this.#restore(appliance, retired));
+  async restore(appliance: string, versions: readonly string[]): Promise<void> {
+    await this.#inTurn(() =>
+      this.#writer.change(appliance, (latest) => restoreVersions(latest, versions)),
+    );
+  }
+
+  permitDeletion(appliance: string, versions: readonly string[]): Promise<DeletableVersion[]> {
+    return this.#inTurn(() => this.#permitDeletion(appliance, versions));
   }
 
   moveChannels(appliance: string, moves: ChannelMoves): Promise<ChannelReport> {
@@ -169,6 +190,8 @@ class KeyedPublisher implements Publisher {
     const interrupted = (await this.#marks.list(appliance)).includes(version);
     await this.#marks.set(appliance, version);
     try {
+      // Before servers are verified: one that was verified after this does not delete the version.
+      await this.#reclaim(appliance, version);
       await Promise.all(servers.map((address) => this.#verify(address, version)));
     } catch (error) {
       // Nothing was announced by this attempt; an earlier one may have.
@@ -180,6 +203,12 @@ class KeyedPublisher implements Publisher {
     await this.#endorsements.endorse(appliance, version, servers, validUntil);
 
     const base = await this.#writer.newest(appliance);
+    if (base !== undefined && isDeletable(base.payload, version)) {
+      throw new RegistryError(
+        'PLAN_CHANGED',
+        `a gc let servers delete ${version} while it was published: publish it again`,
+      );
+    }
     const next = nextLatest(base?.payload, appliance, request, now, validUntil);
     await this.#published.add(appliance);
     const { record, holders, replicas } = await this.#writer.writeAndReadBack(next, base);
@@ -215,40 +244,32 @@ class KeyedPublisher implements Publisher {
     return new Date((await renewRecord(this.#writer, base)).payload.validUntil);
   }
 
-  async #retire(appliance: string, versions: readonly string[]): Promise<RetiredVersion[]> {
-    const signed = await this.#writer.newestPublished(appliance);
-    const base = signed.payload;
-    if (versions.includes(base.version)) {
-      throw new RegistryError(
-        'VERSION_NOT_FOUND',
-        `${base.version} is the current version of ${appliance}: publish another one first`,
-      );
-    }
-    const leaving = base.history.filter(({ version }) => versions.includes(version));
-    const channels = Object.entries(base.channels).filter(([, at]) => !versions.includes(at));
-    const history = base.history.filter(({ version }) => !versions.includes(version));
-    await this.#writer.write({ ...base, channels: Object.fromEntries(channels), history }, signed);
-    const retired: RetiredVersion[] = [];
-    for (const entry of leaving) {
-      const endorsed = await this.#endorsements.list(appliance, entry.version);
+  async #permitDeletion(
+    appliance: string,
+    versions: readonly string[],
+  ): Promise<DeletableVersion[]> {
+    let permitted: readonly string[] = [];
+    await this.#writer.change(appliance, async (latest) => {
+      // Marks are read after the record: a publish that ended in between makes this write fail, as
+      // two records cannot have one seq.
+      const inFlight = await this.inFlight(appliance);
+      const retired = (latest.retired ?? []).map(({ version }) => version);
+      permitted = versions.filter((each) => retired.includes(each) && !inFlight.includes(each));
+      return permitDeletion(latest, permitted);
+    });
+    const deletable: DeletableVersion[] = [];
+    for (const version of permitted) {
+      const endorsed = await this.#endorsements.list(appliance, version);
       await this.#endorsements.withdraw(endorsed);
-      retired.push({ entry, servers: endorsed.map(({ payload }) => payload.address) });
+      deletable.push({ version, servers: endorsed.map(({ payload }) => payload.server) });
     }
-    return retired;
+    return deletable;
   }
 
-  async #restore(appliance: string, retired: readonly RetiredVersion[]): Promise<void> {
-    const signed = await this.#writer.newestPublished(appliance);
-    const base = signed.payload;
-    for (const { entry, servers } of retired) {
-      if (servers.length > 0) {
-        await this.#endorsements.endorse(appliance, entry.version, servers, base.validUntil);
-      }
-    }
-    const present = new Set(base.history.map(({ version }) => version));
-    const returning = retired.map(({ entry }) => entry).filter((e) => !present.has(e.version));
-    const history = [...base.history, ...returning].sort((a, b) => b.published - a.published);
-    await this.#writer.write({ ...base, history }, signed);
+  async #reclaim(appliance: string, version: string): Promise<void> {
+    const newest = await this.#writer.newest(appliance);
+    if (newest === undefined || !isDeletable(newest.payload, version)) return;
+    await this.#writer.change(appliance, (latest) => reclaimVersion(latest, version));
   }
 
   async #verify(address: ServerAddress, version: string): Promise<void> {
@@ -272,12 +293,20 @@ class KeyedPublisher implements Publisher {
 
 /** A version is one image for ever: what machines changed is only true over that one. */
 function checkSameImage(base: Latest | undefined, { version, manifest }: PublishRequest): void {
-  const held = base && keptVersion(base, version);
+  const held = base && knownVersion(base, version);
   if (held === undefined || digestText(held.manifest) === digestText(manifest)) return;
   throw new RegistryError(
     'ANOTHER_IMAGE',
     `version ${version} was published ${imageText(held.manifest)}, not ${imageText(manifest)}: publish this one under another version`,
   );
+}
+
+/** Also while it is retired: machines may run it still. */
+function knownVersion(
+  { history, retired = [] }: Latest,
+  version: string,
+): HistoryEntry | undefined {
+  return [...history, ...retired].find((known) => known.version === version);
 }
 
 const digestText = (digest: Uint8Array | null): string => Buffer.from(digest ?? []).toString('hex');
@@ -292,7 +321,7 @@ function nextLatest(
   validUntil: number,
 ): LatestDraft {
   const history = base?.history ?? [];
-  const held = base && keptVersion(base, version);
+  const held = base && knownVersion(base, version);
   const entry: HistoryEntry = {
     version,
     published: held?.published ?? now,
@@ -300,7 +329,8 @@ function nextLatest(
     bootProfile: bootProfile === undefined ? (held?.bootProfile ?? null) : bootProfile,
   };
   const rest = history.filter((kept) => kept.version !== version);
-  if (rest.length >= MAX_HISTORY) {
+  const retired = (base?.retired ?? []).filter((each) => each.version !== version);
+  if (rest.length + retired.length >= MAX_HISTORY) {
     throw new RegistryError(
       'QUOTA_EXCEEDED',
       `${appliance} keeps ${MAX_HISTORY} versions already: run "rowfs gc" first`,
@@ -317,6 +347,8 @@ function nextLatest(
     channels: others,
     validUntil,
     history: [entry, ...rest],
+    retired,
+    deletable: base?.deletable ?? [],
   };
 }
 

@@ -1,7 +1,8 @@
 import { messageOf } from './errors.ts';
 import { keepAlive } from './keep-alive.ts';
 import type { RegistryNode } from './node.ts';
-import type { Latest } from './records/latest.ts';
+import { isDeletable } from './gc/retirement.ts';
+import { keptVersion } from './records/latest.ts';
 import type { ServerAddress } from './records/server-address.ts';
 import { signServerEntry, type ServerEntry } from './records/server-entry.ts';
 import type { VersionRef } from './sharer-lease.ts';
@@ -13,8 +14,11 @@ export interface ServerAnnouncementOptions extends VersionRef {
   /** How busy the server is, 0 to 100; asked at each refresh. */
   readonly load: () => number;
   readonly ttlSeconds: number;
-  /** Called once when the publisher's newest record no longer lists a version it listed before. */
-  readonly onRetired: (latest: Latest) => void;
+  /**
+   * Called at each refresh while the publisher's newest record, which listed the version before, says
+   * that its data may be deleted. Not waited for.
+   */
+  readonly onDeletable: () => void;
 }
 
 /** An entry in the `servers` table that is kept alive until it is withdrawn. */
@@ -23,6 +27,8 @@ export interface ServerAnnouncement {
   readonly acknowledgedAt: Date | undefined;
   /** Takes the server out of the table at once and stops announcing. */
   withdraw(): Promise<void>;
+  /** As `withdraw`, and tells that the data was deleted, with the bytes that are free again. */
+  withdrawDeleted(freedBytes: number): Promise<void>;
 }
 
 /**
@@ -37,9 +43,9 @@ export async function announceServer(
   const { tables, clock, logger, identity } = node;
   let seq = 0;
   let acknowledgedAt: Date | undefined;
-  let retired = false;
+  const listedKey = `listed/${appliance}/${version}`;
 
-  const put = async (withdrawn: boolean): Promise<void> => {
+  const put = async (state: Pick<ServerEntry, 'withdrawn' | 'freedBytes'>): Promise<void> => {
     // The clock keeps the seq growing over restarts; the increment, when the clock goes back.
     seq = Math.max(seq + 1, clock.now());
     const entry: ServerEntry = {
@@ -51,23 +57,19 @@ export async function announceServer(
       load: Math.round(load()),
       seq,
       expires: clock.now() + ttlSeconds * 1000,
-      withdrawn,
+      ...state,
     };
     await tables.putServer(signServerEntry(entry, identity));
   };
 
   const watchRetirement = async (): Promise<void> => {
-    if (retired) return;
     const { record } = await tables.getLatest(appliance);
     if (record === undefined) return;
-    const key = `listed/${appliance}/${version}`;
-    const listed = record.payload.history.some((kept) => kept.version === version);
-    // A server may announce before the publisher does: absent counts only after present.
-    if (listed) {
-      if (node.store.get(key) === undefined) await node.store.put(key, new Uint8Array());
-    } else if (node.store.get(key) !== undefined) {
-      retired = true;
-      options.onRetired(record.payload);
+    // A server may announce what is not published yet, or anew: it belongs to no earlier deletion.
+    const wasListed = node.store.get(listedKey) !== undefined;
+    if (wasListed && isDeletable(record.payload, version)) options.onDeletable();
+    if (!wasListed && keptVersion(record.payload, version) !== undefined) {
+      await node.store.put(listedKey, new Uint8Array());
     }
   };
 
@@ -75,7 +77,7 @@ export async function announceServer(
   const alive = keepAlive(
     clock,
     async () => {
-      await put(false);
+      await put({ withdrawn: false });
       acknowledgedAt = new Date(clock.now());
       await watchRetirement();
       first.resolve(undefined);
@@ -87,18 +89,24 @@ export async function announceServer(
     },
   );
   await first.promise;
+
+  const withdraw = async (state: { readonly freedBytes?: number }): Promise<void> => {
+    await alive.stop();
+    try {
+      await put({ withdrawn: true, ...state });
+    } catch (error) {
+      // The entry expires by itself within one TTL.
+      logger.warn({ appliance, version, reason: messageOf(error) }, 'server not withdrawn');
+    }
+  };
   return {
     get acknowledgedAt() {
       return acknowledgedAt;
     },
-    async withdraw() {
-      await alive.stop();
-      try {
-        await put(true);
-      } catch (error) {
-        // The entry expires by itself within one TTL.
-        logger.warn({ appliance, version, reason: messageOf(error) }, 'server not withdrawn');
-      }
+    withdraw: () => withdraw({}),
+    async withdrawDeleted(freedBytes) {
+      await node.store.remove(listedKey);
+      await withdraw({ freedBytes });
     },
   };
 }

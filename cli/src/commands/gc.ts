@@ -1,17 +1,22 @@
 import {
   applyGc,
   createPublisher,
+  dataOf,
   type GcPlan,
   type GcPolicy,
   planGc,
   readGcWorld,
+  type VersionData,
 } from '@rowfs/registry';
 import { type Command, Option } from 'commander';
 import { applianceOf, commandContext, withRegistry } from '../command-context.ts';
 import { CliError } from '../errors.ts';
-import { parseDuration, wholeNumber } from '../options.ts';
+import { graceOption, keepOption, leaseOption } from '../gc-options.ts';
+import { parseDuration } from '../options.ts';
 import { table } from '../output.ts';
+import prettyBytes from 'pretty-bytes';
 import { loadPublisherKey } from '../publisher-key.ts';
+import { checkPublisher } from '../scheduled-gc.ts';
 import { stopSignal } from '../stop-signal.ts';
 import { verifyExport } from '../verify-export.ts';
 
@@ -20,6 +25,7 @@ interface GcOptions {
   readonly grace: number;
   readonly pin: readonly string[];
   readonly lease: number;
+  readonly wait: number;
   readonly apply: boolean | string;
 }
 
@@ -28,21 +34,14 @@ export function addGcCommand(program: Command): void {
     .command('gc')
     .description('which versions of your appliance may go, and why; --apply lets them go')
     .argument('<name>', 'the NAME of one of your appliances')
-    .addOption(
-      new Option('--keep <count>', 'keep this many of the newest')
-        .argParser(wholeNumber(1))
-        .default(2),
-    )
-    .addOption(
-      new Option('--grace <duration>', 'keep what was current less than this long ago')
-        .argParser(parseDuration)
-        .default(86_400, '1d'),
-    )
+    .addOption(keepOption('--keep <count>'))
+    .addOption(graceOption('--grace <duration>'))
     .option('--pin <version...>', 'versions never to let go', [])
+    .addOption(leaseOption('--lease <duration>'))
     .addOption(
-      new Option('--lease <duration>', "the longest lease of your appliance's clients")
+      new Option('--wait <duration>', 'how long to wait for servers that delete the data')
         .argParser(parseDuration)
-        .default(60, '60s'),
+        .default(0, '0s'),
     )
     .option(
       '--apply [plan-id]',
@@ -53,8 +52,9 @@ export function addGcCommand(program: Command): void {
       'after',
       `
 Without --apply nothing is changed. A version with a live lease is never let go, and neither is one
-whose leases cannot all be counted. After a version left the record, gc waits one lease for somebody
-who still uses it, and takes it back then.
+whose leases cannot all be counted. After a version left the history, gc waits one lease for somebody
+who still uses it, and takes it back then. After that, servers that run rowfs serve --delete-retired
+delete the data; others are named, for you to delete it there.
 
 Examples:
   $ rowfs gc debian                       the plan, with a reason for each version
@@ -69,12 +69,7 @@ Examples:
         pins: options.pin,
       };
       const { key, mandate } = await loadPublisherKey(context);
-      if (!appliance.endsWith(`@${mandate.publisher}`)) {
-        throw new CliError(
-          'NOT_PUBLISHER',
-          `${appliance} is not yours: only its publisher collects it`,
-        );
-      }
+      checkPublisher(appliance, mandate);
       await withRegistry(context, async (node) => {
         const publisher = createPublisher({
           node,
@@ -116,19 +111,60 @@ Examples:
           leaseTtlSeconds: options.lease,
           signal: interrupted.signal,
         });
-        context.output.result({ plan, ...report }, ({ deletable, resurrected }) =>
+        const deletable = await Promise.all(
+          report.deletable.map(async ({ version, servers }) => {
+            const data = await dataOf(
+              node,
+              { appliance, version },
+              options.wait,
+              interrupted.signal,
+            );
+            return { version, ...placesOf(servers, data) };
+          }),
+        );
+        const freedBytes = sum(deletable.flatMap(({ deleted }) => deleted));
+        context.output.result({ plan, ...report, deletable, freedBytes }, () =>
           [
-            ...deletable.map(
-              ({ version, servers }) =>
-                `${version} is gone from the registry; its data may be deleted on ${servers.join(', ') || 'its servers'}`,
-            ),
-            ...resurrected.map((version) => `${version} was used meanwhile, so it stays`),
-            ...(deletable.length + resurrected.length === 0 ? ['nothing to let go'] : []),
+            ...deletable.flatMap(dataLines),
+            ...report.resurrected.map((version) => `${version} was used meanwhile, so it stays`),
+            deletable.length === 0
+              ? 'nothing to let go'
+              : `${prettyBytes(freedBytes, { binary: true })} freed by now on servers that tell`,
           ].join('\n'),
         );
       });
     });
 }
+
+interface DataPlaces extends VersionData {
+  /** Servers of others' software: the data there is deleted by hand. */
+  readonly byHand: readonly string[];
+}
+
+function placesOf(vouchedFor: readonly string[], data: VersionData): DataPlaces {
+  const own = [...data.serving, ...data.deleted.map(({ server }) => server)];
+  return { ...data, byHand: vouchedFor.filter((server) => !own.includes(server)) };
+}
+
+function dataLines({
+  version,
+  deleted,
+  serving,
+  byHand,
+}: DataPlaces & { readonly version: string }): string[] {
+  return [
+    `${version} is gone from the registry`,
+    ...deleted.map(
+      ({ server, freedBytes }) =>
+        `  ${server} deleted it: ${prettyBytes(freedBytes, { binary: true })}`,
+    ),
+    ...serving.map((server) => `  ${server} has it yet, and deletes it if it was told to`),
+    ...byHand.map((server) => `  ${server} has it yet: delete it there`),
+  ];
+}
+
+const sum = (freed: readonly { readonly freedBytes: number }[]): number =>
+  freed.reduce((total, { freedBytes }) => total + freedBytes, 0);
 
 function planLines({ id, decisions }: GcPlan): string {
   const rows = decisions.map(({ version, decision, text }) => [version, decision, text]);

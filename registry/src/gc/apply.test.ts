@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { sleep } from '../clock.ts';
 import { generateIdentity } from '../identity.ts';
 import { createPublisher, type Publisher } from '../publisher.ts';
 import { PublishMarks } from '../publish-marks.ts';
@@ -13,6 +14,8 @@ import { patiently } from '../twin/patiently.ts';
 import { createTwinNetwork, type TwinNetwork } from '../twin/twin-network.ts';
 import type { TwinNode } from '../twin/twin-node.ts';
 import { applyGc } from './apply.ts';
+import { deletePermittedData } from './delete-data.ts';
+import { dataOf } from './deletions.ts';
 import { planGc, versionsToDelete, type GcPolicy } from './plan.ts';
 import { readGcWorld } from './world.ts';
 
@@ -181,10 +184,10 @@ describe('publish and gc', () => {
     assert.deepEqual(await hosts(), ['other-nas']);
   });
 
-  it('tells a server of ours when its version was retired, once it was listed', async () => {
+  it('tells a server of ours when it may delete a version that was listed before', async () => {
     const scene = await setUp();
-    const { twin, appliance } = scene;
-    const retired: number[] = [];
+    const { twin, client, appliance } = scene;
+    const told: { version: string; at: number }[] = [];
     const announce = (version: string) =>
       twin.clock.until(
         announceServer(twin.nodes[3]!, {
@@ -193,21 +196,85 @@ describe('publish and gc', () => {
           address,
           holdings: 'full',
           load: () => 12.4,
-          ttlSeconds: 600,
-          onRetired: ({ seq }) => retired.push(seq),
+          ttlSeconds: 20,
+          onDeletable: () => told.push({ version, at: twin.clock.now() }),
         }),
       );
     const [listed, early] = [await announce('v1'), await announce('v9')];
+    const started = twin.clock.now();
     await apply(scene, await scene.plan());
-    await twin.clock.advance(600_000);
-    assert.deepEqual(retired, [3], 'v1 was retired; v9 was only not published yet');
-    const count = async () => {
-      const read = scene.client.tables.getServers(appliance, 'v1');
-      return (await twin.clock.until(read)).entries.length;
-    };
-    assert.equal(await count(), 1, 'announced until it is withdrawn');
-    await twin.clock.until(Promise.all([listed.withdraw(), early.withdraw()]));
-    assert.equal(await count(), 0);
+    await twin.clock.advance(20_000);
+    assert.deepEqual([...new Set(told.map(({ version }) => version))], ['v1']);
+    assert.ok(told.every(({ at }) => at >= started + leaseTtlSeconds * 1000));
+    const data = () => twin.clock.until(dataOf(client, { appliance, version: 'v1' }, 10));
+    assert.deepEqual(await data(), { deleted: [], serving: ['nas:2049:/srv'] });
+    await twin.clock.until(Promise.all([listed.withdrawDeleted(12_345), early.withdraw()]));
+    assert.deepEqual(await data(), {
+      deleted: [{ server: 'nas:2049:/srv', freedBytes: 12_345 }],
+      serving: [],
+    });
+    told.length = 0;
+    const again = await announce('v1');
+    await twin.clock.advance(20_000);
+    assert.deepEqual(told, [], 'what is announced anew belongs to no earlier deletion');
+    await twin.clock.until(again.withdraw());
+  });
+
+  it('goes on with what a gc left that was killed while it waited', async () => {
+    const scene = await setUp();
+    const { twin, client, publisher, appliance } = scene;
+    await patiently(twin.clock, publisher.retire(appliance, ['v1']));
+    const options = { appliance, version: 'v1', ttlSeconds: leaseTtlSeconds };
+    const lease = await twin.clock.until(holdLease(client, options));
+    assert.deepEqual(await apply(scene, await scene.plan()), {
+      deletable: [],
+      resurrected: ['v1'],
+    });
+    const kept = await twin.clock.until(createResolver(client).resolve(appliance, options));
+    assert.equal(kept.version, 'v1');
+    await twin.clock.until(lease.release());
+
+    await patiently(twin.clock, publisher.retire(appliance, ['v1']));
+    const plan = await scene.plan();
+    assert.equal(plan.decisions.find(({ version }) => version === 'v1')?.reason, 'RETIRED');
+    const { deletable } = await apply(scene, plan);
+    assert.deepEqual(deletable, [{ version: 'v1', servers: ['nas:2049:/srv'] }]);
+  });
+
+  it('a version leaves the history, an in-flight publish adds it again while gc runs: nothing is lost', async () => {
+    // However long the servers are read, the publish ends before, in, or after any step of gc.
+    for (const verifySeconds of [1, 59, 61]) {
+      for (const startsAfter of [0, 20, 59, 61]) {
+        let seconds = 0;
+        let dataIsThere = true;
+        const verify = async (): Promise<undefined> => {
+          if (seconds > 0) await sleep(scene.twin.clock, seconds * 1000);
+          if (!dataIsThere) throw new Error('mount: no such export');
+          return undefined;
+        };
+        const scene: Scene = await setUp(verify);
+        const { twin, client, appliance } = scene;
+        seconds = verifySeconds;
+        const data = {
+          suspend: () => Promise.resolve(void (dataIsThere = false)),
+          resume: () => Promise.resolve(void (dataIsThere = true)),
+          delete: () => Promise.resolve(1),
+        };
+        const collecting = apply(scene, await scene.plan()).then(() =>
+          deletePermittedData(twin.nodes[2]!, { appliance, version: 'v1' }, data),
+        );
+        const publishing = sleep(twin.clock, startsAfter * 1000).then(() => scene.publish('v1'));
+        const [, published] = await patiently(
+          twin.clock,
+          Promise.allSettled([collecting, publishing]),
+        );
+        const { latest } = await patiently(twin.clock, createResolver(client).latest(appliance));
+        const isListed = latest.history.some(({ version }) => version === 'v1');
+        const when = `published after ${startsAfter} s, reading for ${verifySeconds} s`;
+        assert.equal(isListed, published.status === 'fulfilled', when);
+        assert.ok(!isListed || dataIsThere, when);
+      }
+    }
   });
 
   it('a lease of a client that dies ends within one TTL', async () => {

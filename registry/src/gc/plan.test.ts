@@ -18,6 +18,7 @@ function world(change: Partial<GcWorld> = {}): GcWorld {
     published: now - HOUR,
     channels: {},
     history,
+    retired: [],
     inFlight: [],
     sharers: new Map(history.map(({ version }) => [version, { count: 0, complete: true }])),
     now,
@@ -40,6 +41,7 @@ const anyWorld = fc
       published: fc.constant(now),
       channels: fc.dictionary(fc.constantFrom('beta', 'stable'), fc.constantFrom(...versions)),
       history: fc.constant(versions.map((version, i) => ({ version, published: now - i * HOUR }))),
+      retired: fc.constant([]),
       inFlight: some,
       sharers: fc
         .array(

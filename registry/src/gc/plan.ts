@@ -22,6 +22,8 @@ export interface GcWorld {
   readonly published: number;
   readonly channels: Readonly<Record<string, string>>;
   readonly history: readonly Pick<HistoryEntry, 'version' | 'published'>[];
+  /** Versions that an earlier gc retired and did not finish with. */
+  readonly retired: readonly Pick<HistoryEntry, 'version' | 'published'>[];
   /** Versions whose publish has begun and not ended. */
   readonly inFlight: readonly string[];
   /** Per version; a version that is missing here counts as unreachable. */
@@ -40,6 +42,7 @@ export type GcReason =
   | 'UNREACHABLE'
   | 'KEPT'
   | 'GRACE'
+  | 'RETIRED'
   | 'UNUSED';
 
 export interface GcDecision {
@@ -56,13 +59,13 @@ export interface GcPlan {
   readonly appliance: string;
   /** The `latest` record the plan is based on. */
   readonly seq: number;
-  /** One for each version of the history, newest first. */
+  /** One for each version of the history and each that is retired, newest first. */
   readonly decisions: readonly GcDecision[];
 }
 
 /** Decides for each version whether it may go. Pure; in doubt it keeps. */
 export function planGc(world: GcWorld, policy: GcPolicy): GcPlan {
-  const newestFirst = world.history
+  const newestFirst = [...world.history, ...world.retired]
     .map((entry, position) => ({ entry, position }))
     // Stable for equal times: the record's own order counts.
     .sort((a, b) => b.entry.published - a.entry.published || a.position - b.position)
@@ -76,11 +79,21 @@ export function planGc(world: GcWorld, policy: GcPolicy): GcPlan {
     // It stopped being current, at the latest, when the version after it was published.
     const replaced = newestFirst[position - 1]?.published ?? world.published;
     const root = rootOf(entry, keptByRank, replaced, world, policy);
-    return root === undefined
-      ? { version: entry.version, decision: 'delete', reason: 'UNUSED', text: 'nobody uses it' }
-      : { version: entry.version, decision: 'keep', ...root };
+    if (root !== undefined) return { version: entry.version, decision: 'keep', ...root };
+    const unused = world.retired.includes(entry)
+      ? { reason: 'RETIRED' as const, text: 'an interrupted gc retired it, and nobody uses it' }
+      : { reason: 'UNUSED' as const, text: 'nobody uses it' };
+    return { version: entry.version, decision: 'delete', ...unused };
   });
   return { id: planId(world, decisions), appliance: world.appliance, seq: world.seq, decisions };
+}
+
+/** The versions a plan keeps although an earlier gc retired them. */
+export function versionsToRestore(plan: GcPlan, { retired }: Pick<GcWorld, 'retired'>): string[] {
+  const kept = plan.decisions.filter(({ decision }) => decision === 'keep');
+  return kept
+    .map(({ version }) => version)
+    .filter((version) => retired.some((entry) => entry.version === version));
 }
 
 /** The versions a plan deletes. */

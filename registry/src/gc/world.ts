@@ -24,9 +24,9 @@ export async function readGcWorld(
     }
     throw new RegistryError('APPLIANCE_NOT_FOUND', `${appliance} was never published`);
   }
-  const { seq, version, published, channels, history } = record.payload;
+  const { seq, version, published, channels, history, retired = [] } = record.payload;
   const counted = await Promise.all(
-    history.map(async (entry) => {
+    [...history, ...retired].map(async (entry) => {
       const { count, complete } = await countSharers(node, { appliance, version: entry.version });
       return [entry.version, { count, complete }] as const;
     }),
@@ -38,6 +38,7 @@ export async function readGcWorld(
     published,
     channels,
     history,
+    retired,
     inFlight,
     sharers: new Map(counted),
     now: node.clock.now(),

@@ -50,8 +50,12 @@ const latestSchema = z
     published: timestamp,
     /** After this a reader says "stale since" (ms since the epoch). */
     validUntil: timestamp,
-    /** The versions the publisher keeps, newest first. A version that is absent is retired. */
+    /** The versions the publisher keeps, newest first. */
     history: z.array(historyEntrySchema).min(1).max(MAX_HISTORY),
+    /** Versions that gc took out of the history: not to be mounted any more; any use brings one back. */
+    retired: z.array(historyEntrySchema).max(MAX_HISTORY).exactOptional(),
+    /** Versions that were retired for a full lease and not used: their servers may delete the data. */
+    deletable: z.array(version).max(MAX_HISTORY).exactOptional(),
     ...keyProofsShape,
   })
   .refine(
@@ -59,9 +63,14 @@ const latestSchema = z
     'history lacks the current version',
   )
   .refine(
-    ({ history }) => new Set(history.map((entry) => entry.version)).size === history.length,
-    'history names a version twice',
+    ({ history, retired = [], deletable = [] }) =>
+      areDistinct([...history, ...retired].map((entry) => entry.version).concat(deletable)),
+    'history, retired and deletable name a version twice',
   );
+
+function areDistinct(versions: readonly string[]): boolean {
+  return new Set(versions).size === versions.length;
+}
 
 /** What the publisher says about an appliance: which version is newest, which ones are kept. */
 export type Latest = z.infer<typeof latestSchema>;

@@ -36,6 +36,8 @@ const serverEntrySchema = z.strictObject({
   withdrawn: z.boolean(),
   /** Of a publisher that vouches and whose key was changed. */
   succession: keyProofsShape.succession,
+  /** In a tombstone: the server deleted its data, and had so many bytes of its disk in it. */
+  freedBytes: z.int().min(0).exactOptional(),
 });
 
 /** One server of one version. */

@@ -140,7 +140,7 @@ class Life {
       holdings: 'full',
       load: () => 0,
       ttlSeconds: SERVER_TTL_SECONDS,
-      onRetired: () => undefined,
+      onDeletable: () => undefined,
     });
   }
 
