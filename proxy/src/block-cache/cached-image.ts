@@ -90,6 +90,8 @@ export class CachedImage {
   readonly #slotOf: Uint32Array;
   /** Until then much is read beside. */
   #slowUntil = 0;
+  /** What this process had read from disks when that was looked at last. */
+  #readFromDisks = process.resourceUsage().fsRead;
   /** On their way to a segment. */
   readonly #waiting = new Map<number, Buffer>();
   readonly #pool = new BufferPool(FREE_BYTES);
@@ -153,7 +155,7 @@ export class CachedImage {
     let onDisk = 0;
     for (const part of parts) if (!(part instanceof Uint8Array)) onDisk += part.length;
     if (onDisk > SYNC_BYTES && performance.now() < this.#slowUntil)
-      return this.#readBeside(span, parts);
+      return this.#readBeside(span, parts, lent, reply);
     const pieces: Uint8Array[] = [];
     for (const part of parts) {
       if (part instanceof Uint8Array) pieces.push(part);
@@ -164,7 +166,7 @@ export class CachedImage {
         if (bytes === undefined || !this.#take(span, part, bytes, loan, pieces)) return undefined;
       }
     }
-    if (reply !== undefined) for (const loan of lent) reply.onEnd(() => loan.release());
+    releaseAfter(reply, lent);
     return pieces;
   }
 
@@ -250,14 +252,17 @@ export class CachedImage {
   async #readBeside(
     span: BlockSpan,
     parts: readonly (Uint8Array | Stretch)[],
+    lent: Loan[],
+    reply: ReplyLifetime | undefined,
   ): Promise<readonly Uint8Array[] | undefined> {
     const all = await Promise.all(
       parts.map(async (part) => {
-        if (part instanceof Uint8Array) return part;
-        const bytes = Buffer.allocUnsafeSlow(part.length);
+        if (part instanceof Uint8Array) return { bytes: part, loan: undefined };
+        const loan = this.#pool.take(part.length);
+        const bytes = loan.bytes.subarray(0, part.length);
         try {
           const got = await part.segment.read(bytes, part.offset);
-          return bytes.subarray(0, got);
+          return { bytes: bytes.subarray(0, got), loan };
         } catch (error) {
           this.#store.reportUnreadable(part.segment, error);
           return undefined;
@@ -266,13 +271,17 @@ export class CachedImage {
     );
     const pieces: Uint8Array[] = [];
     let areRight = true;
-    for (const [index, bytes] of all.entries()) {
+    for (const [index, read] of all.entries()) {
       const part = parts[index];
-      if (bytes === undefined || part === undefined) return undefined;
+      if (read === undefined || part === undefined) return undefined;
+      const { bytes, loan } = read;
+      if (loan !== undefined) lent.push(loan);
       if (part instanceof Uint8Array) pieces.push(part);
       // All that is wrong is found now.
-      else areRight = this.#take(span, part, bytes, undefined, pieces) && areRight;
+      else areRight = this.#take(span, part, bytes, loan, pieces) && areRight;
     }
+    // Not before: a reply that ended already gives back at once what was just read into.
+    releaseAfter(reply, lent);
     return areRight ? pieces : undefined;
   }
 
@@ -283,13 +292,24 @@ export class CachedImage {
     try {
       const got = segment.readSync(bytes, offset);
       const ended = performance.now();
-      if (length > SYNC_BYTES && ended - started > length / MEMORY_SPEED)
+      if (
+        length > SYNC_BYTES &&
+        ended - started > length / MEMORY_SPEED &&
+        this.#hasReadFromDisks()
+      )
         this.#slowUntil = ended + SLOW_MS;
       return bytes.subarray(0, got);
     } catch (error) {
       this.#store.reportUnreadable(segment, error);
       return undefined;
     }
+  }
+
+  /** Whether it did since it was asked last: what is slow otherwise waited for a processor. */
+  #hasReadFromDisks(): boolean {
+    const before = this.#readFromDisks;
+    this.#readFromDisks = process.resourceUsage().fsRead;
+    return this.#readFromDisks > before;
   }
 
   /** Compares blocks with their digests, and adds what is wanted of them to the pieces. */
@@ -334,4 +354,9 @@ export class CachedImage {
     own.bytes.set(block);
     this.#recent.set(first, { bytes: own.bytes.subarray(0, block.length), loan: own });
   }
+}
+
+/** Without a reply nobody says when they are not needed: then they are not used again. */
+function releaseAfter(reply: ReplyLifetime | undefined, lent: readonly Loan[]): void {
+  if (reply !== undefined) for (const loan of lent) reply.onEnd(() => loan.release());
 }
