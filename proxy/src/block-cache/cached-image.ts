@@ -46,8 +46,11 @@ export interface WaitingBlock {
   readonly onSettled: () => void;
 }
 
-/** Blocks in memory: read in part just now, or fetched and not to be stored. */
-const RECENT_BYTES = 8 * 1024 * 1024;
+/** Blocks in memory that were fetched, for when they cannot be stored. */
+const FETCHED_BYTES = 8 * 1024 * 1024;
+/** Blocks in memory that were read in part just now. So few that the processor's cache holds them. */
+const PARTLY_READ_BYTES = 1024 * 1024;
+const MIN_PARTLY_READ = 4;
 /** Memory for reads that is kept while there are none. */
 const FREE_BYTES = 4 * 1024 * 1024;
 /** More than this is read beside as long as the disk is slow: it would hold everybody up. */
@@ -57,10 +60,10 @@ const MEMORY_SPEED = 512 * 1024;
 /** How long the disk counts as slow then. */
 const SLOW_MS = 1_000;
 
-/** A block in memory, and what it stands in if that is to be used again. */
-interface RecentBlock {
+/** A block, and the memory that it stands in. */
+interface LentBlock {
   readonly bytes: Uint8Array;
-  readonly loan: Loan | undefined;
+  readonly loan: Loan;
 }
 
 /** Blocks that lie one after the other in a segment. */
@@ -95,11 +98,11 @@ export class CachedImage {
   /** On their way to a segment. */
   readonly #waiting = new Map<number, Buffer>();
   readonly #pool = new BufferPool(FREE_BYTES);
-  readonly #recent = new LRUCache<number, RecentBlock>({
-    maxSize: RECENT_BYTES,
-    sizeCalculation: ({ bytes, loan }) => loan?.bytes.length ?? bytes.length,
-    dispose: ({ loan }) => loan?.release(),
+  readonly #fetched = new LRUCache<number, Buffer>({
+    maxSize: FETCHED_BYTES,
+    sizeCalculation: ({ length }) => length,
   });
+  readonly #partlyRead: LRUCache<number, LentBlock>;
 
   constructor(image: Image, segments: OpenSegments, store: BlockStore) {
     this.image = image;
@@ -109,6 +112,11 @@ export class CachedImage {
     const digests = image.digests(0, count);
     this.#table = new DigestTable(digests);
     this.#same = this.#table.firsts();
+    this.#partlyRead = new LRUCache({
+      maxSize: Math.max(PARTLY_READ_BYTES, MIN_PARTLY_READ * image.blockSize),
+      sizeCalculation: ({ loan }) => loan.bytes.length,
+      dispose: ({ loan }) => loan.release(),
+    });
     this.#segmentOf = new Uint32Array(count);
     this.#offsetOf = new Uint32Array(count);
     this.#slotOf = new Uint32Array(count);
@@ -135,7 +143,8 @@ export class CachedImage {
     return (
       this.#segments.has(this.#segmentOf[first] ?? 0) ||
       this.#waiting.has(first) ||
-      this.#recent.has(first)
+      this.#fetched.has(first) ||
+      this.#partlyRead.has(first)
     );
   }
 
@@ -176,7 +185,7 @@ export class CachedImage {
     const first = this.#same[number] ?? number;
     const digest = this.image.digests(first, 1);
     const onSettled = (): void => void this.#waiting.delete(first);
-    this.#recent.set(first, { bytes, loan: undefined });
+    this.#fetched.set(first, bytes);
     if (this.#store.store({ number, digest, bytes, onSettled })) {
       this.#waiting.set(first, bytes);
     }
@@ -224,12 +233,12 @@ export class CachedImage {
       const first = this.#same[number + index] ?? 0;
       const length = index === count - 1 ? lastLength : blockSize;
       const begin = index * blockSize;
-      const recent = this.#recent.get(first);
-      const inMemory = recent?.bytes ?? this.#waiting.get(first);
+      const partlyRead = this.#partlyRead.get(first);
+      const inMemory = partlyRead?.bytes ?? this.#waiting.get(first) ?? this.#fetched.get(first);
       if (inMemory !== undefined) {
-        if (recent?.loan !== undefined) {
-          recent.loan.hold();
-          lent.push(recent.loan);
+        if (partlyRead !== undefined) {
+          partlyRead.loan.hold();
+          lent.push(partlyRead.loan);
         }
         parts.push(inMemory.subarray(Math.max(0, from - begin), Math.min(length, to - begin)));
         stretch = undefined;
@@ -346,13 +355,13 @@ export class CachedImage {
   #remember(first: number, block: Uint8Array, loan: Loan | undefined): void {
     if (loan !== undefined && loan.bytes.length <= 2 * block.length) {
       loan.hold();
-      this.#recent.set(first, { bytes: block, loan });
+      this.#partlyRead.set(first, { bytes: block, loan });
       return;
     }
     // A part of much more would keep all of it.
     const own = this.#pool.take(block.length);
     own.bytes.set(block);
-    this.#recent.set(first, { bytes: own.bytes.subarray(0, block.length), loan: own });
+    this.#partlyRead.set(first, { bytes: own.bytes.subarray(0, block.length), loan: own });
   }
 }
 
