@@ -53,13 +53,21 @@ const claiming =
   (size: number): Nfs3Layer =>
   (lower) => ({
     ...lower,
-    async getattr(args, ctx) {
-      const result = await lower.getattr(args, ctx);
-      return result.status === Nfsstat3.OK
-        ? { ...result, attributes: { ...result.attributes, size } }
+    async lookup(args, ctx) {
+      const result = await lower.lookup(args, ctx);
+      return result.status === Nfsstat3.OK && result.objAttributes !== undefined
+        ? { ...result, objAttributes: { ...result.objAttributes, size } }
         : result;
     },
   });
+
+const withoutAttributes: Nfs3Layer = (lower) => ({
+  ...lower,
+  async lookup(args, ctx) {
+    const result = await lower.lookup(args, ctx);
+    return result.status === Nfsstat3.OK ? { ...result, objAttributes: undefined } : result;
+  },
+});
 
 const inCrumbs: Nfs3Layer = (lower) => ({
   ...lower,
@@ -79,6 +87,22 @@ describe('what was published with a version', () => {
     const { content, wrong } = await fetchFrom([await serve(right, inCrumbs)]);
     assert.ok(content.equals(right));
     assert.deepEqual(wrong, []);
+  });
+
+  it('costs no round trip for its size where LOOKUP tells it', async () => {
+    const asked: Uint8Array[] = [];
+    const counted: Nfs3Layer = (lower) => ({
+      ...lower,
+      getattr(args, ctx) {
+        asked.push(args.object);
+        return lower.getattr(args, ctx);
+      },
+    });
+    assert.ok((await fetchFrom([await serve(right, counted)])).content.equals(right));
+    assert.equal(asked.length, 0);
+    const silent: Nfs3Layer = (lower) => withoutAttributes(counted(lower));
+    assert.ok((await fetchFrom([await serve(right, silent)])).content.equals(right));
+    assert.equal(asked.length, 1);
   });
 
   it('is not taken from who has something else, claims more than there is, or ends early', async () => {

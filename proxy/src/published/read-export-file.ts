@@ -1,4 +1,5 @@
 import {
+  type Fattr3,
   type Filehandle,
   Ftype3,
   Mountstat3,
@@ -70,11 +71,19 @@ async function find(
   if (mounted.status !== Mountstat3.OK) throw new Nfs3Error(mounted.status, 'MNT');
   const found = await walk(service, mounted.handle, pathNames(path), ctx);
   if (found.status !== Nfsstat3.OK) throw new Nfs3Error(found.status, 'LOOKUP');
-  const result = await service.getattr({ object: found.object }, ctx);
-  if (result.status !== Nfsstat3.OK) throw new Nfs3Error(result.status, 'GETATTR');
-  const { type, size } = result.attributes;
+  const { type, size } = found.objAttributes ?? (await attributesOf(service, found.object, ctx));
   if (type !== Ftype3.REG) throw new Error('it is no regular file');
   return { file: found.object, size };
+}
+
+async function attributesOf(
+  service: Nfs3Service,
+  object: Filehandle,
+  ctx: Nfs3Context,
+): Promise<Fattr3> {
+  const result = await service.getattr({ object }, ctx);
+  if (result.status !== Nfsstat3.OK) throw new Nfs3Error(result.status, 'GETATTR');
+  return result.attributes;
 }
 
 /** Chunk by chunk, several at a time; a server may answer with less than it was asked for. */
