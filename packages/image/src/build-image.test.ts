@@ -256,6 +256,7 @@ describe('buildImage', () => {
   it('saved in the tree, changes nothing of the image', async () => {
     const built = await buildImage(tree);
     const path = await saveImageInTree(tree, built);
+    assert.deepEqual((await readImage(tree)).digest, built.image.digest, 'the tree stands for it');
     const again = await buildImage(tree);
     assert.ok(again.image.digest.equals(built.image.digest));
     await saveImageInTree(tree, again);

@@ -14,7 +14,7 @@ export function statCachePath(manifestPath: string): string {
 }
 
 /**
- * Opens a manifest's file.
+ * Opens a manifest's file, or the one that is in a directory.
  *
  * @throws ImageError UNREADABLE, and what {@link openImage} throws, with the file's name
  */
@@ -22,7 +22,7 @@ export async function readImage(
   path: string,
   options: { digest?: Uint8Array } = {},
 ): Promise<Image> {
-  const bytes = await readFile(path).catch((error: unknown) => {
+  const bytes = await readManifest(path).catch((error: unknown) => {
     throw new ImageError('UNREADABLE', `cannot read ${path}: ${(error as Error).message}`, {
       cause: error,
     });
@@ -32,6 +32,15 @@ export async function readImage(
   } catch (error) {
     if (!(error instanceof ImageError)) throw error;
     throw new ImageError(error.code, `${path}: ${error.message}`, { cause: error });
+  }
+}
+
+async function readManifest(path: string): Promise<Buffer> {
+  try {
+    return await readFile(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EISDIR') throw error;
+    return readFile(join(path, MANIFEST_PATH));
   }
 }
 

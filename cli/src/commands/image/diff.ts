@@ -8,8 +8,8 @@ export function addImageDiffCommand(image: Command): void {
   image
     .command('diff')
     .description('what changed from one image to another, and how much of it is new')
-    .argument('<old>', 'the manifest of one version')
-    .argument('<new>', 'the manifest of the other')
+    .argument('<old>', 'the manifest of one version, or the directory that it is in')
+    .argument('<new>', 'that of the other')
     .addHelpText(
       'after',
       `

@@ -8,7 +8,7 @@ export function addImageInfoCommand(image: Command): void {
   image
     .command('info')
     .description("an image's digest, and what it holds")
-    .argument('<manifest>', "a manifest's file")
+    .argument('<manifest>', "a manifest's file, or the directory that it is in")
     .addHelpText('after', '\nExample:\n  $ rowfs image info /srv/debian-12.5/.rowfs/manifest')
     .action(async (manifest: string, _options: object, command: Command) => {
       const { output } = commandContext(command);

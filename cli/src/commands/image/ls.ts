@@ -9,7 +9,7 @@ export function addImageLsCommand(image: Command): void {
   image
     .command('ls')
     .description('the files of an image, from its manifest alone')
-    .argument('<manifest>', "a manifest's file")
+    .argument('<manifest>', "a manifest's file, or the directory that it is in")
     .argument('[path]', 'a file or a directory in it', '/')
     .option('-r, --recursive', 'directories with all that is in them', false)
     .addHelpText('after', '\nExample:\n  $ rowfs image ls debian.manifest /etc')

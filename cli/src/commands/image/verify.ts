@@ -14,7 +14,7 @@ export function addImageVerifyCommand(image: Command): void {
     .description(
       'read a directory, a disk image or an archive whole, and compare it with a manifest',
     )
-    .argument('<manifest>', "a manifest's file")
+    .argument('<manifest>', "a manifest's file, or the directory that it is in")
     .argument('<source>', 'what it should be the manifest of')
     .addHelpText(
       'after',
