@@ -33,8 +33,12 @@ async function serve(bytes: Buffer, layer: Nfs3Layer = (lower) => lower): Promis
   return { host: '127.0.0.1', port: listener.port, export: '/' };
 }
 
-function fetchFrom(servers: readonly ImageServer[]): Promise<Published<Buffer>> {
+function fetchFrom(
+  servers: readonly ImageServer[],
+  timings: { readonly slowMs?: number } = {},
+): Promise<Published<Buffer>> {
   return fetchPublished({
+    ...timings,
     servers,
     openServer: openTestServer,
     path: '.rowfs/file',
@@ -79,6 +83,14 @@ const silentReads: Nfs3Layer = (lower) => ({
   async read(args, ctx) {
     await pause(60_000, undefined, { signal: ctx.signal }).catch(() => undefined);
     return lower.read(args, ctx);
+  },
+});
+
+const dripping: Nfs3Layer = (lower) => ({
+  ...lower,
+  async read(args, ctx) {
+    await pause(20, undefined, { signal: ctx.signal }).catch(() => undefined);
+    return lower.read({ ...args, count: 1 }, ctx);
   },
 });
 
@@ -134,6 +146,12 @@ describe('what was published with a version', () => {
       await serve(right, silentReads),
       await serve(right),
     ]);
+    assert.ok(found.content.equals(right));
+  });
+
+  it('comes from the next server when one sends, but will never be done', async () => {
+    const drips = [await serve(right, dripping), await serve(right, dripping)];
+    const found = await fetchFrom([...drips, await serve(right)], { slowMs: 50 });
     assert.ok(found.content.equals(right));
   });
 

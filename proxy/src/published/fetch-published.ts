@@ -16,6 +16,8 @@ export interface FetchPublishedOptions<T> {
   readonly open: (bytes: Buffer) => T;
   /** When nothing comes from any server for this time, in ms, it is given up. Default 10 s. */
   readonly silenceMs?: number;
+  /** After this time without all of it the next server is asked as well, then after twice as long. Default 10 s. */
+  readonly slowMs?: number;
   readonly signal: AbortSignal;
   readonly logger: Logger;
 }
@@ -34,10 +36,12 @@ export interface Published<T> {
 /** When nothing comes from a server for this time, the next one is asked as well. */
 const PATIENCE_MS = 1_000;
 const SILENCE_MS = 10_000;
+/** Long enough for a slow link, and for who sends without ever coming to an end. */
+const SLOW_MS = 10_000;
 
 /**
  * Fetches a file that was published with a version, from whichever server has it right: from the best one, as
- * long as it goes on sending.
+ * long as it goes on sending fast enough.
  *
  * @throws ProxyError NOT_FETCHABLE, with what each server said
  */
@@ -69,6 +73,7 @@ export async function fetchPublished<T>(options: FetchPublishedOptions<T>): Prom
     }
   };
   const asked: Promise<T>[] = [];
+  let slowMs = options.slowMs ?? SLOW_MS;
   try {
     for (const server of servers) {
       const answer = ask(server);
@@ -79,7 +84,9 @@ export async function fetchPublished<T>(options: FetchPublishedOptions<T>): Prom
           () => undefined,
         ),
         silence(PATIENCE_MS, () => heardAt, decided.signal),
+        pause(slowMs, undefined, { signal: decided.signal }).catch(() => undefined),
       ]);
+      slowMs *= 2;
       if (outcome !== undefined) return { content: outcome.content, wrong };
     }
     const tooLate = silence(silenceMs, () => heardAt, decided.signal).then(() => {
