@@ -31,3 +31,13 @@ export async function loadPublisherKey(
 export async function loadMandate(context: Pick<CommandContext, 'state'>): Promise<Mandate> {
   return (await loadPublisherKey(context)).mandate;
 }
+
+/** This user's appliances that were published from here. */
+export async function publishedAppliances(
+  context: Pick<CommandContext, 'state'>,
+): Promise<string[]> {
+  const { PublishedAppliances } = await import('@rowfs/registry');
+  const { publisher } = await loadMandate(context);
+  const all = await new PublishedAppliances(context.state).list();
+  return all.filter((appliance) => appliance.endsWith(`@${publisher}`));
+}

@@ -5,6 +5,14 @@
 export { createRegistryNode } from './node.ts';
 export type { NodeData, RegistryNode, RegistryNodeOptions, RegistryNodeSettings } from './node.ts';
 export { generateIdentity, isEd25519PeerId, loadKey, loadOrCreateKey } from './identity.ts';
+export {
+  announceKey,
+  announceRevocation,
+  protectedMandate,
+  revokedMandate,
+  successorMandate,
+} from './key-change.ts';
+export type { KeyChange } from './key-change.ts';
 export { readMandate, writeMandate } from './mandate-file.ts';
 export type { Identity } from './identity.ts';
 export { formatApplianceId, parseApplianceId } from './appliance-id.ts';

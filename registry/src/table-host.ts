@@ -40,8 +40,8 @@ export function createTableHost(
     'get-servers': async (_from, { appliance, version }) => ({
       records: servers.get(appliance, version).map((entry) => entry.bytes),
     }),
-    'put-server': async (_from, { appliance, version, record }) => {
-      await servers.put(appliance, version, record);
+    'put-server': async (from, { appliance, version, record }) => {
+      await servers.put(appliance, version, record, from);
       return {};
     },
     'get-sharers': async (_from, { appliance, version }) => ({

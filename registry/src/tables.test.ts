@@ -331,10 +331,11 @@ describe('servers table', () => {
   it('is bounded, and always has room for what the publisher vouches for', async () => {
     const twin = await createTwinNetwork(1);
     const { tables } = twin.nodes[0]!;
-    const announce = () => {
+    const announce = async () => {
       const key = generateIdentity();
+      const server = await twin.add({ mode: 'client', identity: key });
       const entry = signServerEntry(serverEntry(twin, { server: key.peerId }), key);
-      return twin.clock.until(tables.putServer(entry));
+      return twin.clock.until(server.tables.putServer(entry));
     };
     for (let i = 0; i < 128; i += 1) await announce();
     await assert.rejects(announce(), { code: 'QUOTA_EXCEEDED' });

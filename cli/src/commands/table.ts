@@ -4,7 +4,7 @@ import type { Command } from 'commander';
 const COMMANDS: Readonly<Record<string, () => Promise<(program: Command) => void>>> = {
   demo: async () => (await import('./demo.ts')).addDemoCommand,
   node: async () => (await import('./node.ts')).addNodeCommand,
-  key: async () => (await import('./key.ts')).addKeyCommand,
+  key: async () => (await import('./key/command.ts')).addKeyCommand,
   image: async () => (await import('./image/command.ts')).addImageCommand,
   serve: async () => (await import('./serve.ts')).addServeCommand,
   publish: async () => (await import('./publish.ts')).addPublishCommand,

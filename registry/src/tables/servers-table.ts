@@ -11,12 +11,19 @@ import type { Store } from '../store.ts';
 
 /** How many servers of one version a node keeps; the publisher's own always find a place. */
 export const MAX_SERVERS_PER_VERSION = 128;
+/** How many servers of one version a peer can bring that is none of them itself. */
+export const MAX_SERVERS_BROUGHT = 16;
+
+interface HeldEntry extends SignedServerEntry {
+  /** The peer that brought it; undefined when it was read back from disk. */
+  readonly from: string | undefined;
+}
 
 /** The server entries one storing node holds: per version a set, one entry per server. */
 export class ServersTable {
   readonly #store: Store;
   readonly #clock: Clock;
-  readonly #sets = new Map<string, Map<string, SignedServerEntry>>();
+  readonly #sets = new Map<string, Map<string, HeldEntry>>();
 
   constructor(store: Store, clock: Clock) {
     this.#store = store;
@@ -29,17 +36,23 @@ export class ServersTable {
   }
 
   /**
-   * Keeps `bytes` when it is the newest of its server; durable when it resolves.
+   * Keeps `bytes`, which the peer `from` brought, when it is the newest of its server; durable when it
+   * resolves. Minting keys is free, connections are not: a server that speaks for itself over a
+   * connection of its own makes those go that others only brought.
    *
    * @throws RecordRefusal as `validateServerEntry`, or QUOTA_EXCEEDED
    */
-  async put(appliance: string, version: string, bytes: Uint8Array): Promise<void> {
+  async put(appliance: string, version: string, bytes: Uint8Array, from: string): Promise<void> {
     const set = this.#set(appliance, version);
     const now = this.#clock.now();
     // Judged first without a floor, to learn whose entry it is.
     const { server } = validateServerEntry(bytes, { appliance, version, now }).payload;
     const held = set.get(server);
-    const entry = validateServerEntry(bytes, { appliance, version, now, floor: held });
+    const judged = validateServerEntry(bytes, { appliance, version, now, floor: held });
+    const entry: HeldEntry = {
+      ...judged,
+      from: held !== undefined && isDirect(held) ? held.from : from,
+    };
     if (held !== undefined && sameBytes(held.bytes, bytes)) return;
     const evicted = held === undefined ? makeRoom(set, entry) : undefined;
     if (evicted !== undefined) set.delete(evicted.payload.server);
@@ -52,7 +65,7 @@ export class ServersTable {
     ]);
   }
 
-  #set(appliance: string, version: string): Map<string, SignedServerEntry> {
+  #set(appliance: string, version: string): Map<string, HeldEntry> {
     const prefix = storePrefix(appliance, version);
     const now = this.#clock.now();
     let set = this.#sets.get(prefix);
@@ -61,7 +74,7 @@ export class ServersTable {
       for (const [key, bytes] of this.#store.entries(prefix)) {
         try {
           const entry = validateServerEntry(bytes, { appliance, version, now });
-          set.set(entry.payload.server, entry);
+          set.set(entry.payload.server, { ...entry, from: undefined });
         } catch (error) {
           if (!(error instanceof RecordRefusal)) throw error;
           void this.#store.remove(key);
@@ -79,19 +92,46 @@ export class ServersTable {
   }
 }
 
-/** Returns the entry to evict for `entry`, if one must go. */
-function makeRoom(
-  set: ReadonlyMap<string, SignedServerEntry>,
-  entry: SignedServerEntry,
-): SignedServerEntry | undefined {
+/**
+ * Returns the entry to evict for `entry`, if one must go: the publisher's word counts before that of a
+ * server about itself, and that before what somebody brought.
+ *
+ * @throws RecordRefusal QUOTA_EXCEEDED
+ */
+function makeRoom(set: ReadonlyMap<string, HeldEntry>, entry: HeldEntry): HeldEntry | undefined {
+  const { appliance, version } = entry.payload;
+  const held = [...set.values()];
+  if (rankOf(entry) === BROUGHT) {
+    const brought = held.filter((each) => rankOf(each) === BROUGHT && each.from === entry.from);
+    if (brought.length >= MAX_SERVERS_BROUGHT) {
+      throw new RecordRefusal(
+        'QUOTA_EXCEEDED',
+        `${entry.from ?? 'a peer'} has brought ${brought.length} servers of ${appliance} ${version} already`,
+      );
+    }
+  }
   if (set.size < MAX_SERVERS_PER_VERSION) return undefined;
-  const selfAnnounced = [...set.values()].filter((held) => !isEndorsed(held));
-  const victim = selfAnnounced.sort((a, b) => a.payload.expires - b.payload.expires)[0];
-  if (isEndorsed(entry) && victim !== undefined) return victim;
+  const [victim] = held.sort(
+    (a, b) => rankOf(a) - rankOf(b) || a.payload.expires - b.payload.expires,
+  );
+  if (victim !== undefined && rankOf(victim) < rankOf(entry)) return victim;
   throw new RecordRefusal(
     'QUOTA_EXCEEDED',
-    `${entry.payload.appliance} ${entry.payload.version} has ${MAX_SERVERS_PER_VERSION} servers already`,
+    `${appliance} ${version} has ${MAX_SERVERS_PER_VERSION} servers already`,
   );
+}
+
+const BROUGHT = 0;
+const DIRECT = 1;
+const ENDORSED = 2;
+
+function rankOf(entry: HeldEntry): number {
+  if (isEndorsed(entry)) return ENDORSED;
+  return isDirect(entry) ? DIRECT : BROUGHT;
+}
+
+function isDirect({ from, payload }: HeldEntry): boolean {
+  return from === payload.server;
 }
 
 function storePrefix(appliance: string, version: string): string {

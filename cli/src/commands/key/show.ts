@@ -1,19 +1,19 @@
 import { formatApplianceId, loadOrCreateKey } from '@rowfs/registry';
 import type { Command } from 'commander';
-import { commandContext } from '../command-context.ts';
-import { loadMandate, publisherKeyPath } from '../publisher-key.ts';
+import { commandContext } from '../../command-context.ts';
+import { loadMandate, publisherKeyPath } from '../../publisher-key.ts';
 
-export function addKeyCommand(program: Command): void {
-  program
-    .command('key')
+export function addKeyShowCommand(group: Command): void {
+  group
+    .command('show', { isDefault: true })
     .description('show the key that names your appliances; make it first if there is none')
     .option('--name <name>', 'show the id of the appliance of this name')
     .addHelpText(
       'after',
       `
 Examples:
-  $ rowfs key                 your publisher id
-  $ rowfs key --name debian   the id that others run your appliance by`,
+  $ rowfs key                      your publisher id
+  $ rowfs key show --name debian   the id that others run your appliance by`,
     )
     .action(async (options: { name?: string }, command: Command) => {
       const context = commandContext(command);
