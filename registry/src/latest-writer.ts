@@ -91,6 +91,11 @@ export class LatestWriter {
     await this.write(changed, base);
   }
 
+  /** @throws RegistryError KEY_REVOKED when this key may not sign what comes after `base` */
+  checkKey(base: SignedLatest | undefined): void {
+    this.#proofsAfter(base);
+  }
+
   /** The proofs that this key signs by. @throws RegistryError KEY_REVOKED */
   #proofsAfter(base: SignedLatest | undefined): Pick<Latest, 'succession' | 'recovery'> {
     const { publisher, succession, recovery } = this.mandate;

@@ -186,7 +186,9 @@ class KeyedPublisher implements Publisher {
         'no other registry node answers: nobody would see what is published now',
       );
     }
-    checkSameImage((await this.#writer.newest(appliance))?.payload, request);
+    const before = await this.#writer.newest(appliance);
+    this.#writer.checkKey(before);
+    checkSameImage(before?.payload, request);
     const interrupted = (await this.#marks.list(appliance)).includes(version);
     await this.#marks.set(appliance, version);
     try {
