@@ -1,11 +1,11 @@
-import { multiaddr } from '@multiformats/multiaddr';
+import { multiaddr, type Multiaddr } from '@multiformats/multiaddr';
 import { RegistryError } from './errors.ts';
 
 /** @throws RegistryError INVALID_ADDRESS naming the first that is no multiaddr */
 export function checkNodeAddresses(addresses: readonly string[]): void {
   for (const address of addresses) {
     try {
-      multiaddr(address);
+      parseNodeAddress(address);
     } catch (error) {
       throw new RegistryError(
         'INVALID_ADDRESS',
@@ -14,4 +14,9 @@ export function checkNodeAddresses(addresses: readonly string[]): void {
       );
     }
   }
+}
+
+/** A multiaddr as libp2p wants it; throws what its parser throws. */
+export function parseNodeAddress(address: string): Multiaddr {
+  return multiaddr(address);
 }

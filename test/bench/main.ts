@@ -10,6 +10,7 @@ import { imageWarm } from './cases/image-warm.ts';
 import { memory } from './cases/memory.ts';
 import { overlayOps } from './cases/overlay-ops.ts';
 import { proxyWarm } from './cases/proxy-warm.ts';
+import { registryLookup } from './cases/registry-lookup.ts';
 import { keepResult } from './report.ts';
 
 const cases: readonly BenchCase[] = [
@@ -20,6 +21,7 @@ const cases: readonly BenchCase[] = [
   imageUpgrade,
   imageWarm,
   memory,
+  registryLookup,
 ];
 
 const args = process.argv.slice(2).filter((arg) => arg !== '--');

@@ -8,6 +8,8 @@ import { ONE_WAY_MS, World } from '../world.ts';
 
 const APPLIANCES = 20;
 const LOOKUPS = 300;
+/** How many nodes ask, before the blow takes its share of them. */
+const ASKERS = 100;
 /** Lookups overlap: a new one begins each time this has passed. */
 const EVERY_MS = 50;
 /** On how many nodes a record lives; a lookup that meets a majority of them sees every write. */
@@ -60,11 +62,14 @@ function strike({ nodes, seed }: ScenarioOptions, blow: Blow): Promise<Outcome> 
       const publishing = publishRecord(publisher, owner, `appliance-${i}`, '1');
       publications.push(await world.clock.until(publishing));
     }
-    const well = deal(world, blow);
+    const askers = await seasoned(world);
+    const isWell = deal(world, blow);
+    const well = [...world.nodes].filter(isWell);
+    const asking = askers.filter(isWell);
     const holders = await Promise.all(publications.map((each) => countHolders(well, each)));
-    const found = await lookUpKeys(world, well);
+    const found = await lookUpKeys(world, well, asking);
     const readable = publications.filter((_, i) => holders[i] !== 0);
-    const read = await readRecords(world, well, readable);
+    const read = await readRecords(world, asking, readable);
     return {
       figures: {
         ...found.figures,
@@ -77,18 +82,30 @@ function strike({ nodes, seed }: ScenarioOptions, blow: Blow): Promise<Outcome> 
   });
 }
 
-/** Deals the blow, and returns the nodes that are as well as before. */
-function deal(world: World, { killed, hung }: Blow): VirtualNode[] {
+/** Some nodes that have been up for a while: they have looked themselves up, and know how fast others answer. */
+async function seasoned({ random, clock, nodes }: World): Promise<VirtualNode[]> {
+  const some = shuffled(random, [...nodes]).slice(0, ASKERS);
+  await clock.until(Promise.all(some.map(({ core }) => core.replicas.refreshNeighbours())));
+  return some;
+}
+
+/** Deals the blow, and returns which nodes are as well as before. */
+function deal(world: World, { killed, hung }: Blow): (node: VirtualNode) => boolean {
   const all = shuffled(world.random, [...world.nodes]);
   const dead = all.splice(0, Math.round(killed * world.nodes.size));
   const silent = all.splice(0, Math.round(hung * world.nodes.size));
   for (const node of dead) world.kill(node);
   for (const { peerId } of silent) world.network.hang(peerId);
-  return all;
+  const well = new Set(all);
+  return (node) => well.has(node);
 }
 
 /** Where would a record live? Asked for random keys, by random nodes that are well. */
-async function lookUpKeys(world: World, well: readonly VirtualNode[]): Promise<Outcome> {
+async function lookUpKeys(
+  world: World,
+  well: readonly VirtualNode[],
+  askers: readonly VirtualNode[],
+): Promise<Outcome> {
   const { random, clock, network } = world;
   const trace = new LookupTrace();
   network.observe(trace);
@@ -98,7 +115,7 @@ async function lookUpKeys(world: World, well: readonly VirtualNode[]): Promise<O
   const broken: string[] = [];
   let missed = 0;
   const lookUp = async (): Promise<void> => {
-    const asking = random.pick(well);
+    const asking = random.pick(askers);
     const key = Uint8Array.from({ length: 32 }, () => random.below(256));
     const way = trace.follow(asking.peerId, key);
     const started = clock.now();
@@ -133,14 +150,14 @@ async function lookUpKeys(world: World, well: readonly VirtualNode[]): Promise<O
 /** Which version is newest, and who serves it? Two lookups in a row, with the reads of both tables. */
 async function readRecords(
   world: World,
-  well: readonly VirtualNode[],
+  askers: readonly VirtualNode[],
   publications: readonly Publication[],
 ): Promise<Outcome> {
   const latencies: number[] = [];
   const broken: string[] = [];
   const read = async (): Promise<void> => {
     const { appliance, version } = world.random.pick(publications);
-    const node = world.random.pick(well);
+    const node = world.random.pick(askers);
     const started = world.clock.now();
     try {
       const resolution = await createResolver(node).resolve(appliance);
