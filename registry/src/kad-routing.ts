@@ -7,11 +7,16 @@ import type { KadTable } from './libp2p-node.ts';
 import type { Peer } from './protocol/messages.ts';
 import type { RoutingTable } from './protocol/peer-transport.ts';
 
+/** How many addresses of a peer are told to others. */
+const MAX_ADDRESSES = 16;
+
 /** kad-dht's routing table, with the addresses libp2p knows; dead peers leave it at once. */
 export class KadRouting implements RoutingTable {
   readonly #libp2p: Libp2p;
   readonly #table: KadTable;
   readonly #logger: Logger;
+  /** Of the peers in the table: the peer store decodes its record anew each time it is asked. */
+  readonly #addresses = new Map<string, readonly string[]>();
 
   constructor(libp2p: Libp2p, table: KadTable, logger: Logger) {
     this.#libp2p = libp2p;
@@ -19,6 +24,12 @@ export class KadRouting implements RoutingTable {
     this.#logger = logger;
     libp2p.addEventListener('peer:disconnect', ({ detail }) => {
       this.failed({ id: detail.toString(), addresses: [] });
+    });
+    libp2p.addEventListener('peer:update', ({ detail }) => {
+      this.#addresses.delete(detail.peer.id.toString());
+    });
+    table.addEventListener('peer:remove', ({ detail }) => {
+      this.#addresses.delete(detail.toString());
     });
   }
 
@@ -66,8 +77,14 @@ export class KadRouting implements RoutingTable {
   }
 
   async #withAddresses(peer: PeerId): Promise<Peer> {
+    const id = peer.toString();
+    const kept = this.#addresses.get(id);
+    if (kept !== undefined) return { id, addresses: [...kept] };
     const known = await this.#libp2p.peerStore.get(peer).catch(() => undefined);
-    const addresses = (known?.addresses ?? []).map(({ multiaddr }) => multiaddr.toString());
-    return { id: peer.toString(), addresses: addresses.slice(0, 16) };
+    const addresses = (known?.addresses ?? [])
+      .map(({ multiaddr }) => multiaddr.toString())
+      .slice(0, MAX_ADDRESSES);
+    if (addresses.length > 0) this.#addresses.set(id, addresses);
+    return { id, addresses };
   }
 }

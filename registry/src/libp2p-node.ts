@@ -70,7 +70,8 @@ export async function startLibp2p(
           alpha: 3,
           disjointPaths: 3,
           initialQuerySelfInterval: 100,
-          querySelfInterval: 10_000,
+          // Our own self-lookups keep the table full; kad-dht's would cost an idle node most of its time.
+          querySelfInterval: 600_000,
           networkDialTimeout: { minTimeout: 1500 },
         }),
       },

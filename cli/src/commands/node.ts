@@ -3,7 +3,7 @@ import { createRegistryNode } from '@rowfs/registry';
 import { type Command, Option } from 'commander';
 import { commandContext } from '../command-context.ts';
 import { DEFAULT_REGISTRY_PORT, type HostPort, listenOption } from '../options.ts';
-import { startOperatorsRest } from '../operators-rest.ts';
+import { restOnDemand } from '../rest-on-demand.ts';
 import { stopSignal } from '../stop-signal.ts';
 
 interface NodeOptions {
@@ -44,7 +44,11 @@ Examples:
         ...context.node,
       });
       try {
-        const rest = await startOperatorsRest(context, 'node', { node, at: options.rest });
+        const rest = await restOnDemand(context, 'node', {
+          node: () => Promise.resolve(node),
+          at: options.rest,
+          sessions: () => Promise.resolve([]),
+        });
         try {
           const ready = { peerId: node.peerId, addresses: node.addresses(), rest: rest.url };
           context.output.result(ready, ({ peerId, addresses, rest: url }) =>

@@ -26,6 +26,14 @@ const peerSchema = z.strictObject({
   addresses: z.array(z.string().max(300)).max(16),
 });
 
+/**
+ * As `peerSchema`, but for the look of the id only: a lookup hears of the same few peers hundreds of
+ * times, and decodes the id of each once, which fails for one that only looks right.
+ */
+const closerPeerSchema = peerSchema.extend({
+  id: z.string().regex(/^12D3KooW[1-9A-HJ-NP-Za-km-z]{44}$/, 'not an Ed25519 peer id'),
+});
+
 /** What one node asks of another. */
 export const requestSchema = z.discriminatedUnion('op', [
   z.strictObject({ op: z.literal('find-node'), key: bytes.refine((key) => key.length === 32) }),
@@ -45,7 +53,7 @@ const sharerSchema = z.strictObject({
 
 /** What each request is answered with; a refusal is a code and a message instead. */
 export const responseSchemas = {
-  'find-node': z.strictObject({ closer: z.array(peerSchema).max(MAX_CLOSER_PEERS) }),
+  'find-node': z.strictObject({ closer: z.array(closerPeerSchema).max(MAX_CLOSER_PEERS) }),
   'get-latest': z.strictObject({ record: record.nullable() }),
   'put-latest': z.strictObject({}),
   'get-servers': z.strictObject({ records: z.array(record).max(256) }),
