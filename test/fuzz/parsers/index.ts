@@ -1,5 +1,6 @@
 import type { Parser } from '../parser.ts';
 import { address } from './address.ts';
+import { bootProfile } from './boot-profile.ts';
 import { config } from './config.ts';
 import { image } from './image.ts';
 import { mount } from './mount.ts';
@@ -22,6 +23,7 @@ export const parsers: readonly Parser[] = [
   address,
   config,
   image,
+  bootProfile,
 ];
 
 export function parserNamed(name: string): Parser | undefined {
