@@ -24,6 +24,7 @@ import { Refusal } from './refusal.ts';
 /** How much is remembered of the lower, in objects and names. */
 const MAX_ATTRIBUTES = 131_072;
 const MAX_NAMES = 16_384;
+const MAX_LISTED_ENTRIES = 262_144;
 
 /** The lower's attributes by handles as latin1 text. */
 interface AttributeMemory {
@@ -77,7 +78,9 @@ export class LearntFacts implements LowerFacts {
     this.#credential = credential;
     this.#shadow = shadow;
     this.#attributes = known === undefined ? ownMemory() : memoryOf(known);
-    this.#listings = new ListingCache(shadow.handles, (_, text) => this.knownAttributes(text));
+    this.#listings = new ListingCache(MAX_LISTED_ENTRIES, shadow.handles, (_, text) =>
+      this.knownAttributes(text),
+    );
   }
 
   context(ctx: Nfs3Context): Nfs3Context {

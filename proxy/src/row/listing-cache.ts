@@ -5,8 +5,6 @@ import type { HandleCodec } from '../shadow/handle.ts';
 import { latin1 } from '../shadow/records.ts';
 import type { ListedObject, LowerEntry, LowerListing } from './lower-listing.ts';
 
-/** How many entries are kept of the directories of the lower that were listed last. */
-const MAX_LISTED_ENTRIES = 262_144;
 /** Entries ready for pages: making one takes longer than all else that a page does with it. */
 const MAX_READY_ENTRIES = 8_192;
 
@@ -14,21 +12,28 @@ const MAX_READY_ENTRIES = 8_192;
 export class ListingCache {
   readonly #handles: HandleCodec;
   readonly #attributesOf: (lower: Filehandle, text: string) => Fattr3 | undefined;
-  readonly #listings = new LRUCache<string, LowerListing>({
-    maxSize: MAX_LISTED_ENTRIES,
-    sizeCalculation: ({ names }) => names.length + 1,
-  });
-  /** The listings that were used last, entry by entry, of directories that are not too large. */
+  readonly #listings: LRUCache<string, LowerListing>;
+  /** Those of which a page was asked for. A walk asks for one of each, and never again. */
+  readonly #asked = new WeakSet<LowerListing>();
+  /** The listings that were used again and again, entry by entry, of directories that are not too large. */
   readonly #ready = new LRUCache<LowerListing, readonly LowerEntry[]>({
     maxSize: MAX_READY_ENTRIES,
     sizeCalculation: (entries) => entries.length + 1,
   });
 
-  /** @param attributesOf what is known of an object of the lower without asking. */
+  /**
+   * @param maxEntries how many entries are kept; a directory that has more of them is kept alone.
+   * @param attributesOf what is known of an object of the lower without asking.
+   */
   constructor(
+    maxEntries: number,
     handles: HandleCodec,
     attributesOf: (lower: Filehandle, text: string) => Fattr3 | undefined,
   ) {
+    this.#listings = new LRUCache({
+      maxSize: maxEntries,
+      sizeCalculation: ({ names }) => Math.min(names.length + 1, maxEntries),
+    });
     this.#handles = handles;
     this.#attributesOf = attributesOf;
   }
@@ -45,7 +50,10 @@ export class ListingCache {
   entriesFrom(listing: LowerListing, start: Position): Iterable<LowerEntry> {
     const index = listing.indexOf(start);
     const describe = (lower: Filehandle): ListedObject => this.#describe(lower);
-    if (listing.names.length >= MAX_READY_ENTRIES) return listing.entries(index, describe);
+    const isAskedAgain = this.#asked.has(listing);
+    this.#asked.add(listing);
+    if (!isAskedAgain || listing.names.length >= MAX_READY_ENTRIES)
+      return listing.entries(index, describe);
     let ready = this.#ready.get(listing);
     if (ready === undefined) {
       ready = [...listing.entries(0, describe)];
