@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Logger, pino } from 'pino';
 import { bootServer } from './boot-server.ts';
-import { startDnsmasq } from './dnsmasq.ts';
+import { endLeftBehind, startDnsmasq } from './dnsmasq.ts';
 import {
   type DhcpMode,
   dnsmasqConfig,
@@ -89,6 +89,8 @@ export async function startBoot(options: BootOptions, machines: Machines): Promi
   const plan = planBoot(options);
   checkDnsmasq();
   await checkRights();
+  const configFile = join(stateDirectory, 'dnsmasq.conf');
+  await endLeftBehind(configFile);
   const other = await checkOtherServers(options.interface, plan.subnet, options.proxyDhcp);
   const tftpRoot = tftpRootOf(options);
   await mkdir(tftpRoot, { recursive: true });
@@ -108,7 +110,7 @@ export async function startBoot(options: BootOptions, machines: Machines): Promi
   try {
     await server.listen({ host: plan.subnet.address, port: options.httpPort });
     const dnsmasq = await startDnsmasq({
-      configFile: join(stateDirectory, 'dnsmasq.conf'),
+      configFile,
       config: plan.dnsmasqConfig,
       logger,
     });

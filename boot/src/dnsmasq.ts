@@ -26,7 +26,6 @@ const STARTED = /started, version/;
 export async function startDnsmasq(options: DnsmasqOptions): Promise<Dnsmasq> {
   const { configFile, config, logger } = options;
   await writeFile(configFile, config);
-  await endLeftBehind(configFile);
   let running = await startOnce(options);
   const closing = new AbortController();
   const { signal } = closing;
@@ -65,8 +64,8 @@ async function endOf(child: ChildProcess): Promise<void> {
 
 const pidFileOf = (configFile: string): string => `${configFile}.pid`;
 
-/** One that was not ended, because who supervised it was killed, still has the ports. */
-async function endLeftBehind(configFile: string): Promise<void> {
+/** Ends one that was left behind when who supervised it was killed: it answers, and has the ports. */
+export async function endLeftBehind(configFile: string): Promise<void> {
   const text = await readFile(pidFileOf(configFile), 'utf8').catch(() => '');
   const pid = Number(text.trim());
   if (!(pid > 1)) return;

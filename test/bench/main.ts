@@ -3,6 +3,7 @@
  * docs/benchmarks.md, and prints the result as JSON in its last line.
  */
 import type { BenchCase } from './bench-case.ts';
+import { bootCases } from './cases/boot.ts';
 import { imageCold } from './cases/image-cold.ts';
 import { imageSecondRun } from './cases/image-second-run.ts';
 import { imageUpgrade } from './cases/image-upgrade.ts';
@@ -22,6 +23,7 @@ const cases: readonly BenchCase[] = [
   imageWarm,
   memory,
   registryLookup,
+  ...bootCases,
 ];
 
 const args = process.argv.slice(2).filter((arg) => arg !== '--');

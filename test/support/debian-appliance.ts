@@ -22,7 +22,7 @@ KillMode=process
 WantedBy=multi-user.target
 `;
 
-/** The tree of the appliance, without a manifest, from the cache; it must not be changed. Needs root. */
+/** The tree of the appliance, with its manifest, from the cache; it must not be changed. Needs root. */
 export async function debianAppliance(packages: readonly string[] = []): Promise<string> {
   const files = [...globSync(join(SOURCES, '*.ts')).sort(), TAKE_STEPS, import.meta.filename];
   const inputs = await Promise.all(files.map((file) => readFile(file)));
@@ -32,14 +32,16 @@ export async function debianAppliance(packages: readonly string[] = []): Promise
     [kernel, packages.join(' '), ...inputs],
     async (empty) => {
       const tree = join(empty, 'tree');
+      const builder = { directory: empty, owner: 'builder', timeoutMs: 600_000 };
       await askRowfs(
         [
           ...['image', 'build', tree, '--debian', 'bookworm', '--kernel', KERNEL],
           ...(packages.length === 0 ? [] : ['--packages', packages.join(',')]),
         ],
-        { directory: empty, owner: 'builder', timeoutMs: 600_000 },
+        builder,
       );
       await takeSteps(tree);
+      await askRowfs(['image', 'build', tree], builder);
     },
   );
   return join(directory, 'tree');

@@ -9,6 +9,13 @@ import { networkNamespace, type NetworkNamespace } from './network-namespace.ts'
 export const BRIDGE = 'br0';
 export const BRIDGE_ADDRESS = '10.77.0.1';
 
+/**
+ * What is added to a machine's command line: its console is the test's log. The rest saves seconds under
+ * emulation, and changes nothing under test.
+ */
+export const KERNEL_OPTIONS =
+  'console=ttyS0 quiet systemd.show_status=1 mitigations=off cryptomgr.notests=1';
+
 export type DisklessNetwork = NetworkNamespace & {
   /** Runs a command in it, and gives what it printed. */
   readonly run: (command: string, ...args: string[]) => Promise<string>;
@@ -23,6 +30,22 @@ export async function disklessNetwork(directory: string): Promise<DisklessNetwor
   await run('ip', 'addr', 'add', `${BRIDGE_ADDRESS}/24`, 'dev', BRIDGE);
   await run('ip', 'link', 'set', BRIDGE, 'up');
   return { ...namespace, run };
+}
+
+/** Connects another machine that is no guest: a namespace with a card on the bridge. */
+export async function neighbour(
+  network: DisklessNetwork,
+  directory: string,
+  address: string,
+): Promise<NetworkNamespace> {
+  const namespace = await networkNamespace(directory, 'all');
+  const card = ['peer', 'name', 'eth0', 'netns', String(namespace.pid)];
+  await network.run('ip', 'link', 'add', 'neighbour', 'type', 'veth', ...card);
+  await network.run('ip', 'link', 'set', 'neighbour', 'master', BRIDGE, 'up');
+  const [nsenter, ...before] = namespace.enter;
+  await execa(nsenter, [...before, 'ip', 'addr', 'add', `${address}/24`, 'dev', 'eth0']);
+  await execa(nsenter, [...before, 'ip', 'link', 'set', 'eth0', 'up']);
+  return namespace;
 }
 
 export type DisklessOptions = {

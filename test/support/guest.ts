@@ -197,6 +197,11 @@ export class Guest {
     return this.#machine.ended;
   }
 
+  /** Waits for what it writes on its console. */
+  async writes(pattern: RegExp, timeoutMs: number): Promise<void> {
+    await this.#machine.waitForLine(pattern, { timeoutMs });
+  }
+
   /** The console so far: the kernel's messages. */
   get console(): string {
     return this.#machine.output;

@@ -6,6 +6,8 @@ import { join } from 'node:path';
 import { startProcess } from './process.ts';
 
 export type NetworkNamespace = {
+  /** A process in it: what other namespaces call it. */
+  readonly pid: number;
   /** What goes before a command, and before its arguments, to run it in there. */
   readonly enter: readonly [command: string, ...args: string[]];
   /** Ends with the last process in it. */
@@ -31,6 +33,7 @@ export async function networkNamespace(
   );
   await holder.waitForLine(/^up$/m);
   return {
+    pid: holder.pid,
     enter: [
       ...(['nsenter', '--net'] as const),
       ...(users === 'one' ? ['--user', '--preserve-credentials'] : []),

@@ -15,10 +15,14 @@ export type LinkSettings = {
 };
 
 /** The far end of the relay's ports, in the same order. */
-export type RelayOptions = LinkSettings & { readonly targetPorts: readonly number[] };
+export type RelayOptions = LinkSettings & {
+  readonly targetPorts: readonly number[];
+  /** Where its own ports are; default 127.0.0.1. */
+  readonly host?: string;
+};
 
-export async function startRelay({ targetPorts, ...link }: RelayOptions): Promise<Relay> {
-  const relay = new Relay(link);
+export async function startRelay({ targetPorts, host, ...link }: RelayOptions): Promise<Relay> {
+  const relay = new Relay(link, host);
   for (const port of targetPorts) await relay.listenFor(port);
   return relay;
 }
@@ -31,7 +35,7 @@ const WINDOW_BYTES = 8 * 1024 * 1024;
 const TIMER_GRAIN_MS = 0.5;
 
 export class Relay {
-  /** Listening on 127.0.0.1, one for each target. */
+  /** One for each target. */
   readonly ports: number[] = [];
   /** RPC records seen so far: calls go to the server, replies to the client. */
   readonly records = { toServer: 0, toClient: 0 };
@@ -42,15 +46,18 @@ export class Relay {
   readonly #flows = new Set<Flow>();
   readonly #link: Link;
 
-  constructor(settings: LinkSettings) {
+  readonly #host: string;
+
+  constructor(settings: LinkSettings, host = '127.0.0.1') {
     this.#link = new Link(settings);
+    this.#host = host;
   }
 
   async listenFor(targetPort: number): Promise<void> {
     const server = createServer({ allowHalfOpen: true, noDelay: true }, (client) =>
       this.#relay(client, targetPort),
     );
-    server.listen(0, '127.0.0.1');
+    server.listen(0, this.#host);
     await once(server, 'listening');
     this.#servers.push(server);
     this.ports.push((server.address() as AddressInfo).port);

@@ -16,7 +16,6 @@ import {
   type UpgradePolicy,
   type UseRegistry,
 } from '@rowfs/proxy';
-import type { Session } from '@rowfs/registry';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { MachinePorts } from '../boot/machine-ports.ts';
 import { MachineRoots } from '../boot/machine-roots.ts';
@@ -40,7 +39,6 @@ import {
   wholeNumber,
 } from '../options.ts';
 import { restOnDemand } from '../rest-on-demand.ts';
-import { sessionOf } from '../session.ts';
 import { machinesDirectory } from '../shadows.ts';
 import { stopSignal } from '../stop-signal.ts';
 
@@ -61,6 +59,7 @@ interface BootCommandOptions {
   readonly initrd?: string;
   readonly initramfs?: Initramfs;
   readonly append: string;
+  readonly upWithin: number;
   readonly quota?: number;
   readonly cacheSize?: number;
   readonly lease: number;
@@ -129,6 +128,14 @@ export function addBootCommand(program: Command): void {
       ]),
     )
     .option('--append <text>', "at the end of the kernel's command line", '')
+    .addOption(
+      new Option(
+        '--up-within <duration>',
+        'when a version that is new to a machine takes longer to come up, the machine gets its last one back; 0s: never',
+      )
+        .argParser(parseDuration)
+        .default(300, '5m'),
+    )
     .addOption(
       new Option('--quota <size>', 'of the disk for what a machine writes, e.g. 10G').argParser(
         parseSize,
@@ -203,7 +210,6 @@ async function serveMachines(
   const { subnet } = planBoot(boot);
   const appliance = ref?.appliance;
   const outside = await outsideOf(node, ref, options);
-  let mountPort = 0;
   const roots = new MachineRoots({
     proxy: {
       ...outside,
@@ -214,7 +220,7 @@ async function serveMachines(
       upgrade: options.upgrade,
     },
     host: subnet.address,
-    mountPort: () => mountPort,
+    upWithinMs: options.upWithin * 1000,
     ports: await MachinePorts.open(join(directory, 'ports.json'), options.nfsPort),
     directory: join(machinesDirectory(context.state), appliance ?? 'plain'),
     logger,
@@ -231,20 +237,14 @@ async function serveMachines(
     }).catch((error: unknown) => {
       throw listenError(error, at);
     });
-    mountPort = mount.port;
+    roots.setMountPort(mount.port);
     try {
       const started = await startBoot(boot, roots);
       try {
-        const sessions = async (): Promise<Session[]> =>
-          Promise.all(
-            [...roots.proxies].map(async ([mac, proxy]) =>
-              sessionOf(proxy, await proxy.status(), mac),
-            ),
-          );
         const rest = await restOnDemand(context, 'boot', {
           node: () => node.get(),
           at: options.rest,
-          sessions,
+          sessions: () => roots.sessions(),
         });
         try {
           const ready = {

@@ -14,6 +14,18 @@ const sessionsSchema = z.looseObject({
       version: z.string().nullable(),
       staleSince: z.string().nullable(),
       mountCommand: z.string(),
+      notices: z.array(z.string()),
+      machine: z
+        .object({
+          mac: z.string(),
+          state: z.string(),
+          booted: z.string().nullable(),
+          staged: z.string().nullable(),
+          rollback: z.string().nullable(),
+          failed: z.string().nullable(),
+          lastSign: z.string().nullable(),
+        })
+        .optional(),
       shadow: z.looseObject({
         usedBytes: z.number(),
         quotaBytes: z.number().nullable(),
@@ -90,11 +102,14 @@ async function get<T>(url: string, schema: z.ZodType<T>): Promise<T> {
 }
 
 function sessionLines(session: DaemonStatus['sessions'][number]): string {
-  const { appliance, version, staleSince, image, servers, mountCommand, shadow } = session;
+  const { appliance, version, staleSince, image, servers, mountCommand, shadow, machine, notices } =
+    session;
   const stale = staleSince === null ? '' : `, stale since ${staleSince}`;
   return [
     '',
     `${appliance ?? 'plain NFS'}${version === null ? '' : ` ${version}`}${stale}`,
+    ...(machine === undefined ? [] : [`  machine     ${machineLine(machine)}`]),
+    ...notices.map((notice) => `  note        ${notice}`),
     ...(image === null
       ? ['  plain export: what its servers send is believed']
       : [`  image       ${image.digest}`, `  cache       ${cacheLine(image)}`]),
@@ -102,6 +117,15 @@ function sessionLines(session: DaemonStatus['sessions'][number]): string {
     `  shadow      ${spaceOf(shadow)}`,
     `  ${mountCommand}`,
   ].join('\n');
+}
+
+function machineLine(machine: NonNullable<DaemonStatus['sessions'][number]['machine']>): string {
+  const { mac, state, booted, staged, rollback, failed } = machine;
+  const versions = { booted, staged, rollback, failed };
+  const named = Object.entries(versions).flatMap(([what, version]) =>
+    version === null ? [] : [`${what} ${version}`],
+  );
+  return `${mac} ${state}; ${named.join(', ')}`;
 }
 
 function cacheLine({

@@ -46,6 +46,22 @@ const procedureCountsSchema = z.object({
   }),
 });
 
+const versionSchema = z.string().nullable();
+
+const machineSchema = z
+  .object({
+    mac: z.string(),
+    state: z.enum(['booting', 'up', 'off']).meta({
+      description: 'up: it said so. off: it gave signs of life, and gives none any more.',
+    }),
+    booted: versionSchema.meta({ description: 'What it was given last.' }),
+    staged: versionSchema.meta({ description: 'What it will be given when it boots again.' }),
+    rollback: versionSchema.meta({ description: 'What it will be given if `booted` fails.' }),
+    failed: versionSchema.meta({ description: 'The newest, when it did not come up here.' }),
+    lastSign: timeSchema.nullable().meta({ description: 'When it last said that it is up.' }),
+  })
+  .meta({ description: 'The diskless machine whose root it is; only of rowfs boot.' });
+
 /** One mounted appliance: what a proxy of this process serves, from where, and how it goes. */
 export const sessionSchema = z
   .object({
@@ -109,6 +125,7 @@ export const sessionSchema = z
       })
       .nullable()
       .meta({ description: 'The verified image; null over plain exports, which are believed.' }),
+    machine: machineSchema.optional(),
     servers: z.array(sessionServerSchema),
     procedures: z
       .object({
