@@ -77,6 +77,6 @@ export async function countSharers(node: RegistryNode, ref: VersionRef): Promise
   } catch (error) {
     if (!(error instanceof RegistryError)) throw error;
     node.logger.warn({ ...ref, reason: error.message }, 'sharers cannot be counted');
-    return { count: 0, sharers: [], complete: false };
+    return { count: 0, exact: false, sharers: [], complete: false };
   }
 }

@@ -14,6 +14,7 @@ import {
 } from './records/server-entry.ts';
 import { sameBytes } from './records/signed-record.ts';
 import type { Replicas, WriteReport } from './replicas.ts';
+import { unionOfSharers } from './sharers/union.ts';
 import type { Store } from './store.ts';
 
 /** How far a read got. */
@@ -53,8 +54,10 @@ export interface HoldersRead {
 
 /** Who uses a version. */
 export interface SharersRead {
-  /** How many leases are held; exact while `sharers` has them all. */
+  /** How many leases are held; never 0 while a node tells of one. */
   readonly count: number;
+  /** Whether `sharers` are all of them; above some thousand they are counted, not named. */
+  readonly exact: boolean;
   readonly sharers: readonly Sharer[];
   /** False when too few nodes answered to rule out leases that only the others know. */
   readonly complete: boolean;
@@ -257,7 +260,8 @@ export class Tables {
       // Who has just joined does not know who was lost before: those who were there tell.
       const lost = answered.flatMap(({ answer }) => answer.absent);
       const members = this.#replicas.members(key, replicas, lost);
-      const heard = new Set(answered.map(({ replica }) => replica.id));
+      const sure = answered.filter(({ answer }) => !answer.unsure);
+      const heard = new Set(sure.map(({ replica }) => replica.id));
       return members.filter(({ id }) => heard.has(id)).length > members.length / 2;
     };
     const outcomes = await this.#replicas.read<'get-sharers'>(
@@ -265,14 +269,8 @@ export class Tables {
       { op: 'get-sharers', appliance, version },
       { enough: () => false, acceptable: isMajority },
     );
-    const answers = answersOf(outcomes).map(({ answer }) => answer);
-    const sharers = new Map<string, Sharer>();
-    for (const sharer of answers.flatMap((answer) => answer.sharers)) {
-      sharers.set(`${sharer.client}.${sharer.lease}`, sharer);
-    }
     return {
-      count: Math.max(sharers.size, ...answers.map(({ count }) => count)),
-      sharers: [...sharers.values()],
+      ...unionOfSharers(answersOf(outcomes).map(({ answer }) => answer)),
       complete: !this.#isCutOff() && isMajority(outcomes),
     };
   }

@@ -3,6 +3,8 @@ import { isApplianceId, isVersion } from '../appliance-id.ts';
 import { isEd25519PeerId } from '../identity.ts';
 import { leaseSchema } from '../records/lease.ts';
 import { MAX_RECORD_BYTES } from '../records/signed-record.ts';
+import { HLL_REGISTERS } from '../sharers/hyperloglog.ts';
+import { MAX_NAMED } from '../sharers/version-leases.ts';
 
 /** The stream protocol between registry nodes: length-prefixed CBOR, requests with ids. */
 export const REGISTRY_PROTOCOL = '/rowfs/registry/1';
@@ -58,10 +60,14 @@ export const responseSchemas = {
   'put-latest': z.strictObject({}),
   'get-servers': z.strictObject({ records: z.array(record).max(256) }),
   'put-server': z.strictObject({}),
-  /** `count` is exact; `sharers` is the whole set while it is small, a part of it above. */
   'get-sharers': z.strictObject({
     count: z.int().min(0),
-    sharers: z.array(sharerSchema).max(4096),
+    /** The whole set, unless there is a sketch. */
+    sharers: z.array(sharerSchema).max(MAX_NAMED),
+    /** The registers of a HyperLogLog, when there are too many to name. */
+    sketch: bytes.refine(({ length }) => length === HLL_REGISTERS).nullable(),
+    /** The node was restarted lately, and cannot rule out leases that it does not tell of. */
+    unsure: z.boolean(),
     /** Nodes that should hold leases of it too, but were lost within the longest lease. */
     absent: z.array(peerSchema).max(MAX_CLOSER_PEERS),
   }),

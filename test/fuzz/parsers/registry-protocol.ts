@@ -40,7 +40,13 @@ const responses: { readonly [O in Operation]: ResponseOf<O> } = {
   'put-latest': {},
   'get-servers': { records: [record, record] },
   'put-server': {},
-  'get-sharers': { count: 1, sharers: [{ client: peerId, lease: 'a' }], absent: [peer] },
+  'get-sharers': {
+    count: 1,
+    sharers: [{ client: peerId, lease: 'a' }],
+    sketch: null,
+    unsure: false,
+    absent: [peer],
+  },
   'put-lease': { refreshSeconds: 15 },
   'release-lease': {},
 };
