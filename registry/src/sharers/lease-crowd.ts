@@ -1,4 +1,4 @@
-import { HyperLogLog } from './hyperloglog.ts';
+import type { HyperLogLog } from './hyperloglog.ts';
 import { isSampled, type LeaseHash } from './lease-hash.ts';
 import { Probing, type Rows } from './probing.ts';
 
