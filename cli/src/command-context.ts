@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import type { RegistryNode } from '@rowfs/registry';
+import type { RegistryNode, RegistryNodeSettings } from '@rowfs/registry';
 import type { Command } from 'commander';
 import { type Logger, pino } from 'pino';
 import { CliError } from './errors.ts';
@@ -10,6 +10,9 @@ import { createOutput, type Output } from './output.ts';
 import { loadMandate, publisherKeyPath } from './publisher-key.ts';
 import { trustedPublisher } from './trusted-publishers.ts';
 
+/** What all registry nodes of a machine have in common. */
+export type NodeSettings = Pick<RegistryNodeSettings, 'dialFrom' | 'fleet' | 'logger'>;
+
 /** What a command works with: where its state is, how it prints, how it logs. */
 export interface CommandContext {
   readonly state: string;
@@ -17,7 +20,7 @@ export interface CommandContext {
   readonly cache: string;
   readonly registry: readonly string[];
   /** What every registry node that is started here is told. */
-  readonly node: { readonly dialFrom?: string; readonly logger: Logger };
+  readonly node: () => Promise<NodeSettings>;
   readonly logger: Logger;
   readonly output: Output;
 }
@@ -34,7 +37,15 @@ export function commandContext(command: Command): CommandContext {
     state,
     cache,
     registry,
-    node: { logger, ...(dialFrom === undefined ? {} : { dialFrom }) },
+    node: async () => {
+      const { FleetFiles } = await import('@rowfs/registry');
+      const fleet = await new FleetFiles(state).membership();
+      return {
+        logger,
+        ...(dialFrom !== undefined && { dialFrom }),
+        ...(fleet !== undefined && { fleet }),
+      };
+    },
     logger,
     output: createOutput(process.stdout, json),
   };
@@ -107,7 +118,7 @@ export async function withRegistry<T>(
     bootstrap: context.registry,
     mode: 'client',
     identity: generateIdentity(),
-    ...context.node,
+    ...(await context.node()),
   });
   try {
     return await use(node);

@@ -15,7 +15,7 @@ export class NodeOnDemand {
       const { createRegistryNode } = await import('@rowfs/registry');
       // A machine boots from what it knew when the registry is down.
       const how = { listen: [], mode: 'client', allowOffline: true } as const;
-      return createRegistryNode({ ...how, dataDir, bootstrap, ...context.node });
+      return createRegistryNode({ ...how, dataDir, bootstrap, ...(await context.node()) });
     };
   }
 

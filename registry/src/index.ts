@@ -37,6 +37,9 @@ export { isOf, type Mandate } from './latest-writer.ts';
 export { PublishedAppliances } from './published-appliances.ts';
 export { keepRenewed } from './renewal.ts';
 export type { KeepAlive } from './keep-alive.ts';
+export { FleetFiles } from './fleet/fleet-files.ts';
+export { createInvitation, redeemInvitation } from './fleet/invitation.ts';
+export { Membership } from './fleet/membership.ts';
 export { createResolver } from './resolver.ts';
 export type {
   NewestRecord,

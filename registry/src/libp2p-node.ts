@@ -7,6 +7,8 @@ import { tcp } from '@libp2p/tcp';
 import { yamux } from '@libp2p/yamux';
 import { createLibp2p } from 'libp2p';
 import { messageOf, RegistryError } from './errors.ts';
+import { membersOnly } from './fleet/admission.ts';
+import type { Membership } from './fleet/membership.ts';
 import type { Identity } from './identity.ts';
 
 /** What we use of kad-dht's routing table; its published type shows only `size`. */
@@ -29,6 +31,8 @@ export interface Libp2pOptions {
   readonly announce?: readonly string[];
   readonly dialFrom?: string;
   readonly mode: 'server' | 'client';
+  /** Of a private fleet: nobody else is answered anything. */
+  readonly fleet?: Membership;
 }
 
 /**
@@ -40,6 +44,8 @@ export interface Libp2pOptions {
 export async function startLibp2p(
   options: Libp2pOptions,
 ): Promise<{ libp2p: Libp2p; kadTable: KadTable }> {
+  const { fleet } = options;
+  const { peerId } = options.identity;
   // Its type names a few of them only: all are net.connect's.
   const dialOpts =
     options.dialFrom === undefined ? {} : { localAddress: options.dialFrom, noDelay: true };
@@ -48,7 +54,12 @@ export async function startLibp2p(
       privateKey: options.identity.privateKey,
       addresses: { listen: [...options.listen], announce: [...(options.announce ?? [])] },
       transports: [tcp({ dialOpts })],
-      connectionEncrypters: [noise()],
+      connectionEncrypters: [
+        (components) => {
+          const encryption = noise()(components);
+          return fleet === undefined ? encryption : membersOnly(encryption, fleet, peerId);
+        },
+      ],
       streamMuxers: [yamux()],
       connectionManager: {
         dialTimeout: 5000,

@@ -1,6 +1,8 @@
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { Bootstrap } from './bootstrap.ts';
+import { spreadRevocations } from './fleet/admission.ts';
+import type { Membership } from './fleet/membership.ts';
 import { systemClock, type Clock } from './clock.ts';
 import { RegistryError } from './errors.ts';
 import { generateIdentity, loadOrCreateKey, type Identity } from './identity.ts';
@@ -40,6 +42,8 @@ export interface RegistryNodeSettings {
   readonly allowOffline?: boolean;
   /** This key instead of the node's own. */
   readonly identity?: Identity;
+  /** The private fleet that this node is of; without it, it takes part in an open network. */
+  readonly fleet?: Membership;
   readonly clock?: Clock;
 }
 
@@ -79,6 +83,7 @@ export async function createRegistryNode(options: RegistryNodeOptions): Promise<
   try {
     const { libp2p, kadTable } = await startLibp2p({ ...options, identity });
     cleanup.push(async () => libp2p.stop());
+    if (options.fleet !== undefined) await spreadRevocations(libp2p, options.fleet, logger);
     const routing = new KadRouting(libp2p, kadTable, logger);
     const transport = new Libp2pTransport(libp2p, clock);
     const addresses = (): string[] => libp2p.getMultiaddrs().map((address) => address.toString());

@@ -28,20 +28,27 @@ export async function renewRecord(writer: LatestWriter, base: SignedLatest): Pro
   return record;
 }
 
+/** Whose signature keeps which appliances fresh. */
+export interface ToRenew {
+  /** Undefined: there is no key here, and so nothing to renew. */
+  readonly publisher?: Publisher;
+  readonly appliances: readonly string[];
+}
+
 /**
  * Keeps what was published fresh for as long as this runs: whatever has passed half of its validity
- * is signed again. `published` names the appliances, and is asked each time.
+ * is signed again. `toRenew` is asked each time.
  */
 export function keepRenewed(
   { clock, logger }: Pick<RegistryNode, 'clock' | 'logger'>,
-  publisher: Publisher,
-  published: () => Promise<readonly string[]>,
+  toRenew: () => Promise<ToRenew>,
 ): KeepAlive {
   return keepAlive(
     clock,
     async () => {
-      for (const appliance of await published()) {
-        const validUntil = await publisher.renew(appliance).catch((error: unknown) => {
+      const { publisher, appliances } = await toRenew();
+      for (const appliance of appliances) {
+        const validUntil = await publisher?.renew(appliance).catch((error: unknown) => {
           logger.warn({ appliance, reason: messageOf(error) }, 'not renewed');
           return undefined;
         });

@@ -3,6 +3,7 @@ import { createRegistryNode } from '@rowfs/registry';
 import { type Command, Option } from 'commander';
 import { commandContext } from '../command-context.ts';
 import { DEFAULT_REGISTRY_PORT, type HostPort, listenOption } from '../options.ts';
+import { startRenewal } from '../renewal.ts';
 import { restOnDemand } from '../rest-on-demand.ts';
 import { stopSignal } from '../stop-signal.ts';
 
@@ -41,7 +42,7 @@ Examples:
         ...(options.announce === undefined ? {} : { announce: options.announce }),
         bootstrap: options.alone ? [] : context.registry,
         mode: 'server',
-        ...context.node,
+        ...(await context.node()),
       });
       try {
         const rest = await restOnDemand(context, 'node', {
@@ -49,6 +50,7 @@ Examples:
           at: options.rest,
           sessions: () => Promise.resolve([]),
         });
+        const renewal = startRenewal(context, node);
         try {
           const ready = { peerId: node.peerId, addresses: node.addresses(), rest: rest.url };
           context.output.result(ready, ({ peerId, addresses, rest: url }) =>
@@ -61,6 +63,7 @@ Examples:
           );
           await stopped;
         } finally {
+          await renewal.stop();
           await rest.close();
         }
       } finally {

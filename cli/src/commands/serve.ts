@@ -22,6 +22,7 @@ import prettyBytes from 'pretty-bytes';
 import { checkDeletable, deleteDirectory, finishDeletion } from '../retired-data.ts';
 import { type ScheduledGcOptions, startScheduledGc } from '../scheduled-gc.ts';
 import { anonymousOption, squashOption } from '../squash-options.ts';
+import { startRenewal } from '../renewal.ts';
 import { stopSignal } from '../stop-signal.ts';
 
 interface ServeOptions extends ExportOptions, ScheduledGcOptions {
@@ -173,13 +174,14 @@ async function serveVersion(init: ServedVersion): Promise<void> {
     bootstrap: context.registry,
     mode: 'client',
     allowOffline: true,
-    ...context.node,
+    ...(await context.node()),
   });
   try {
     await checkPublished(node, { appliance, version, directory });
     const collecting = await startScheduledGc(context, node, appliance, root, options);
     const rest = await startOperatorsRest(context, 'serve', { node, at: options.rest });
     const deletion = deletionOf(init, node, appliance);
+    const renewal = startRenewal(context, node);
     try {
       const announcement = await announceServer(node, {
         appliance,
@@ -217,6 +219,7 @@ async function serveVersion(init: ServedVersion): Promise<void> {
         );
       }
     } finally {
+      await renewal.stop();
       await collecting?.stop();
       await rest.close();
     }

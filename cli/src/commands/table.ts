@@ -10,6 +10,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<(program: Command) => void
   publish: async () => (await import('./publish.ts')).addPublishCommand,
   channel: async () => (await import('./channel/command.ts')).addChannelCommand,
   rollback: async () => (await import('./rollback.ts')).addRollbackCommand,
+  fleet: async () => (await import('./fleet/command.ts')).addFleetCommand,
   trust: async () => (await import('./trust/command.ts')).addTrustCommand,
   resolve: async () => (await import('./resolve.ts')).addResolveCommand,
   proxy: async () => (await import('./proxy.ts')).addProxyCommand,
