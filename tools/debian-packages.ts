@@ -52,6 +52,12 @@ export const debianCapabilities = {
     // Their images' files belong to many users.
     needsRoot: true,
   },
+  uefi: {
+    purpose: 'firmware that knows PXE, and the iPXE that it is given',
+    packages: ['ovmf', 'ipxe'],
+    proof: ['ls', '/usr/share/ovmf/OVMF.fd', '/usr/lib/ipxe/snponly.efi'],
+    needsRoot: false,
+  },
   'network-namespace': {
     purpose: 'a network of its own, with a portmapper on port 111',
     packages: ['util-linux', 'iproute2'],

@@ -55,7 +55,12 @@ export type DisklessOptions = {
   /** Of the machine's only card: `52:54:00:77:00:02`. */
   readonly mac: string;
   readonly memoryMiB?: number;
+  /** `ipxe`, the default: of the card, as QEMU has it. `uefi`: of the machine, which knows PXE alone. */
+  readonly firmware?: 'ipxe' | 'uefi';
 };
+
+/** Of Debian's package ovmf. */
+const UEFI = '/usr/share/ovmf/OVMF.fd';
 
 /** Under emulation, on a busy machine, over a long link. */
 const BOOT_TIMEOUT_MS = 400_000;
@@ -78,7 +83,7 @@ export class DisklessMachine {
 
   /** Switches it on. `booted` of what is returned resolves when its userland is up. */
   async switchOn(): Promise<Guest> {
-    const { network, directory, name, mac, memoryMiB = 512 } = this.#options;
+    const { network, directory, name, mac, memoryMiB = 512, firmware = 'ipxe' } = this.#options;
     this.#runs += 1;
     const card = `virtio-net-pci,netdev=net0,mac=${mac},bootindex=1`;
     return startMachine(
@@ -86,7 +91,9 @@ export class DisklessMachine {
         ...{ directory, name, memoryMiB, cpus: 2, enter: network.enter },
         arguments: [
           ...['-netdev', `tap,id=net0,ifname=${name},script=no,downscript=no`],
-          ...['-device', card],
+          ...(firmware === 'ipxe'
+            ? ['-device', card]
+            : ['-device', `${card},romfile=`, '-bios', UEFI]),
         ],
         bootTimeoutMs: BOOT_TIMEOUT_MS,
       },

@@ -1,0 +1,50 @@
+/** Firmware that is no iPXE: it is given one, and goes on with it. */
+import test from 'node:test';
+import { debianAppliance } from '../support/debian-appliance.ts';
+import {
+  BRIDGE,
+  disklessNetwork,
+  DisklessMachine,
+  KERNEL_OPTIONS,
+} from '../support/diskless-network.ts';
+import { requires } from '../support/requirements.ts';
+import { startRowfs } from '../support/rowfs.ts';
+import { testScope } from '../support/test-scope.ts';
+
+test(
+  'a machine with UEFI and nothing else boots',
+  { skip: requires('diskless-boot', 'uefi', 'debian-tree') },
+  async (t) => {
+    const scope = await testScope(t);
+    const { directory } = scope;
+    const tree = await debianAppliance();
+    const network = scope.own(await disklessNetwork(directory));
+    const { enter } = network;
+    const server = scope.own(
+      await startRowfs<{ port: number }>(['serve', tree, '--listen', '127.0.0.1:0'], {
+        directory,
+        owner: 'server',
+        enter,
+      }),
+    );
+    scope.own(
+      await startRowfs<object>(
+        [
+          ...['boot', '--server', `127.0.0.1:${server.ready.port}:/`, '--interface', BRIDGE],
+          ...['--append', KERNEL_OPTIONS, '--rest', '127.0.0.1:0', '--log-level', 'debug'],
+        ],
+        { directory, owner: 'rack', enter },
+      ),
+    );
+    const machine = await DisklessMachine.connect({
+      network,
+      directory,
+      name: 'tap0',
+      mac: '52:54:00:77:00:04',
+      firmware: 'uefi',
+    });
+    const guest = scope.own(await machine.switchOn());
+    await guest.booted;
+    await guest.run('test -d /sys/firmware/efi && touch /var/tmp/written');
+  },
+);
