@@ -1,7 +1,14 @@
-import type { ImageServer, Location, Locator, UseRegistry } from '@rowfs/proxy';
+import {
+  type ImageServer,
+  type Location,
+  type Locator,
+  ProxyError,
+  type UseRegistry,
+} from '@rowfs/proxy';
 import {
   createResolver,
   holdLease,
+  RegistryError,
   type RegistryNode,
   type ResolveOptions,
   type ServerAddress,
@@ -20,11 +27,15 @@ export function registryLocator(
   const resolver = createResolver(node);
   return {
     async locate({ version }): Promise<Location> {
-      const found = await resolver.resolve(appliance, {
-        ...(version !== undefined && { version }),
-        ...(version === undefined && channel !== undefined && { channel }),
-        ...(manifest !== undefined && { manifest }),
-      });
+      const found = await resolver
+        .resolve(appliance, {
+          ...(version !== undefined && { version }),
+          ...(version === undefined && channel !== undefined && { channel }),
+          ...(manifest !== undefined && { manifest }),
+        })
+        .catch((error: unknown) => {
+          throw refusalOf(error) ?? error;
+        });
       return {
         appliance,
         version: found.version,
@@ -35,6 +46,13 @@ export function registryLocator(
       };
     },
   };
+}
+
+/** What a revoked key has signed is not started again, and nothing takes the place of a pinned image. */
+function refusalOf(error: unknown): ProxyError | undefined {
+  if (!(error instanceof RegistryError)) return undefined;
+  if (error.code !== 'KEY_REVOKED' && error.code !== 'ANOTHER_IMAGE') return undefined;
+  return new ProxyError('IMAGE_REFUSED', error.message, { cause: error });
 }
 
 /** The registry as the proxy wants it: where it says that it uses a version. */

@@ -35,7 +35,8 @@ export interface Locator {
   /**
    * Finds the servers of `version`, or of the newest one when none is named.
    *
-   * @throws when it cannot tell; the proxy then goes on with what it knew before.
+   * @throws ProxyError IMAGE_REFUSED when it must not be started; a proxy that runs goes on
+   * @throws anything else when it cannot tell; the proxy then goes on with what it knew before
    */
   locate(request: { readonly version?: string }, signal: AbortSignal): Promise<Location>;
 }

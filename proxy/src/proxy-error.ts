@@ -2,6 +2,7 @@
  * Why a proxy does not start; errors of the failover layer and of the shadow come as they are.
  *
  * - LOCATE_FAILED: the locator cannot tell who serves the image, and nothing is known from before.
+ * - IMAGE_REFUSED: the locator says that this must not run, so nothing known from before does either.
  * - NO_SERVERS: the locator knows no server of the version.
  * - STATE_UNUSABLE: the state directory cannot be read or written.
  * - EXPORT_UNREADABLE: a server does not give a file of its export.
@@ -10,6 +11,7 @@
  */
 export type ProxyErrorCode =
   | 'LOCATE_FAILED'
+  | 'IMAGE_REFUSED'
   | 'NO_SERVERS'
   | 'STATE_UNUSABLE'
   | 'EXPORT_UNREADABLE'

@@ -12,6 +12,7 @@ import {
   UNCHANGED,
 } from '@rowfs/nfs3';
 import { type Location, type Locator, staticLocator } from './locator.ts';
+import { ProxyError } from './proxy-error.ts';
 import { createProxy, type Proxy, type ProxyOptions } from './proxy.ts';
 import { TestBench, testContext as ctx } from './test-support/image-servers.ts';
 
@@ -122,6 +123,19 @@ describe('createProxy', () => {
     assert.deepEqual(await lookUp(clientOf(second), 'file'), handle);
     assert.equal(await readText(clientOf(second), 'new'), 'changed');
     assert.equal(await readText(clientOf(second), 'file'), 'image');
+  });
+
+  it('does not start what its locator refuses, though it ran it before', async () => {
+    const known = { v1: [await bench.serve(await image('one'))] };
+    const first = await startProxy({ locator: versions(known) });
+    await first.close();
+    const code = 'IMAGE_REFUSED';
+    const locate = (): Promise<never> => Promise.reject(new ProxyError(code, 'revoked'));
+    await assert.rejects(startProxy({ locator: { locate } }), { code });
+    const silent = versions(known);
+    silent.isOut = true;
+    const second = await startProxy({ locator: silent });
+    assert.equal((await second.status()).version, 'v1');
   });
 
   it('takes the newest version after a clean stop, with a shadow of its own, and says so', async () => {

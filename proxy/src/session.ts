@@ -47,7 +47,7 @@ export interface SessionRequest {
  * When the locator fails, the last known servers of the version are used, and the session says since
  * when they are old.
  *
- * @throws ProxyError LOCATE_FAILED or NO_SERVERS
+ * @throws ProxyError LOCATE_FAILED, IMAGE_REFUSED or NO_SERVERS
  */
 export async function beginSession(request: SessionRequest): Promise<Session> {
   const { previous, version, upgrade, ephemeral } = request;
@@ -81,6 +81,7 @@ async function locate(
   try {
     return await onTime(locator.locate(version === undefined ? {} : { version }, signal), signal);
   } catch (error) {
+    if (error instanceof ProxyError && error.code === 'IMAGE_REFUSED') throw error;
     const isKnown = previous !== undefined && (version ?? previous.version) === previous.version;
     if (!isKnown)
       throw new ProxyError('LOCATE_FAILED', `cannot find an image server: ${messageOf(error)}`, {

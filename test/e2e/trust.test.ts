@@ -96,8 +96,12 @@ test('a key is replaced by its recovery key alone, and appliances keep their ids
   await publish(scope, owner, 'v2');
   assert.equal((await askRowfs<Resolved>(['resolve', `debian@${id}`], user)).version, 'v2');
 
+  const proxy = ['proxy', `debian@${id}`, ...anyPort];
+  await (await startRowfs(proxy, user)).stop();
+
   await askRowfs(['key', 'revoke', '--recovery', recovery, '--yes'], owner);
   assert.match((await runRowfs(['resolve', `debian@${id}`, '--json'], user)).stderr, /KEY_REVOKED/);
+  assert.match((await runRowfs([...proxy, '--json'], user)).stderr, /IMAGE_REFUSED/);
   const last = await runRowfs(['rollback', 'debian', '--to', 'v1', '--json'], owner);
   assert.match(last.stderr, /KEY_REVOKED/);
 });

@@ -47,6 +47,8 @@ const STATUS_OF: Readonly<Partial<Record<RegistryErrorCode, number>>> = {
   INVALID_VERSION: 400,
   APPLIANCE_NOT_FOUND: 404,
   VERSION_NOT_FOUND: 404,
+  // As with a record that is refused: there is an answer, and it may not be used.
+  KEY_REVOKED: 502,
   REGISTRY_UNREACHABLE: 503,
   QUORUM_NOT_REACHED: 503,
   PEER_UNREACHABLE: 503,
