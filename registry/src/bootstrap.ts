@@ -1,9 +1,11 @@
 import type { Libp2p } from '@libp2p/interface';
-import { multiaddr } from '@multiformats/multiaddr';
 import type { Logger } from 'pino';
 import { sleep, type Clock } from './clock.ts';
+import { resolveBootstrap, type DnsResolver } from './bootstrap-names.ts';
 import { messageOf } from './errors.ts';
 import type { KadRouting } from './kad-routing.ts';
+import { parseNodeAddress } from './node-address.ts';
+import type { RememberedPeers } from './remembered-peers.ts';
 
 const DIAL_TIMEOUT_MS = 3000;
 /** How long after a dial the peer may take to enter the routing table (identify, kad's ping). */
@@ -13,7 +15,11 @@ const MAX_RETRY_MS = 30_000;
 
 /** What joining needs. */
 export interface BootstrapInit {
+  /** Multiaddrs, of names too: `/dns4/HOST/tcp/PORT`, `/dnsaddr/HOST`. */
   readonly addresses: readonly string[];
+  readonly dns: DnsResolver;
+  /** Who was there when this node last ran. */
+  readonly remembered: RememberedPeers;
   readonly libp2p: Libp2p;
   readonly routing: KadRouting;
   readonly clock: Clock;
@@ -24,7 +30,10 @@ export interface BootstrapInit {
   readonly refreshIntervalMs: number;
 }
 
-/** Joins the network through the bootstrap nodes, and joins again whenever all peers were lost. */
+/**
+ * Joins the network through the bootstrap nodes and those that it remembers, and joins again
+ * whenever all peers were lost.
+ */
 export class Bootstrap {
   readonly #init: BootstrapInit;
   readonly #stopped = new AbortController();
@@ -53,22 +62,23 @@ export class Bootstrap {
   async close(): Promise<void> {
     this.#stopped.abort();
     await this.#loop;
+    await this.#init.remembered.keep(await this.#init.routing.all());
+  }
+
+  get #hasDoors(): boolean {
+    return this.#init.addresses.length > 0 || this.#init.remembered.addresses().length > 0;
   }
 
   async #join(): Promise<boolean> {
-    const { addresses, libp2p, routing, clock, logger } = this.#init;
+    const { addresses, dns, remembered, routing, clock, logger } = this.#init;
     const { signal } = this.#stopped;
-    const dials = addresses.map(async (address) => {
-      const timeout = AbortSignal.timeout(DIAL_TIMEOUT_MS);
-      try {
-        await libp2p.dial(multiaddr(address), { signal: AbortSignal.any([signal, timeout]) });
-      } catch (error) {
-        logger.debug({ address, reason: messageOf(error) }, 'bootstrap node does not answer');
-        throw error;
-      }
-    });
+    const named = await resolveBootstrap(addresses, dns, (name, reason) =>
+      logger.debug({ name, reason }, 'bootstrap name not resolved'),
+    );
+    // All at once: the first that answers is enough, and what is remembered may be long gone.
+    const doors = new Set([...named, ...remembered.addresses()]);
     try {
-      await Promise.any(dials);
+      await Promise.any([...doors].map((address) => this.#dial(address)));
     } catch {
       return false;
     }
@@ -79,15 +89,27 @@ export class Bootstrap {
     return routing.size > 0;
   }
 
+  async #dial(address: string): Promise<void> {
+    const { libp2p, logger } = this.#init;
+    const timeout = AbortSignal.timeout(DIAL_TIMEOUT_MS);
+    const signal = AbortSignal.any([this.#stopped.signal, timeout]);
+    try {
+      await libp2p.dial(parseNodeAddress(address), { signal });
+    } catch (error) {
+      logger.debug({ address, reason: messageOf(error) }, 'bootstrap node does not answer');
+      throw error;
+    }
+  }
+
   async #stayJoined(): Promise<void> {
-    const { addresses, routing, clock, logger, refreshIntervalMs } = this.#init;
+    const { routing, clock, logger, refreshIntervalMs } = this.#init;
     const { signal } = this.#stopped;
     let retryMs = FIRST_RETRY_MS;
     let refreshAt = clock.now() + refreshIntervalMs;
     for (;;) {
       await sleep(clock, Math.min(retryMs, refreshIntervalMs), signal);
       if (signal.aborted) return;
-      if (routing.size === 0 && addresses.length > 0) {
+      if (routing.size === 0 && this.#hasDoors) {
         if (await this.#join()) {
           logger.info({ peers: routing.size }, 'joined the registry');
           retryMs = FIRST_RETRY_MS;
@@ -106,6 +128,7 @@ export class Bootstrap {
     if (this.#stopped.signal.aborted) return;
     try {
       await this.#init.refresh();
+      await this.#init.remembered.keep(await this.#init.routing.all());
     } catch (error) {
       this.#init.logger.debug({ reason: messageOf(error) }, 'self-lookup failed');
     }

@@ -2,6 +2,7 @@ import { AbsentPeers } from './absent-peers.ts';
 import type { Clock } from './clock.ts';
 import type { Peer } from './protocol/messages.ts';
 import type { PeerTransport, RoutingTable } from './protocol/peer-transport.ts';
+import { RecordUpkeep } from './record-upkeep.ts';
 import { Replicas } from './replicas.ts';
 import { RoundTrips } from './round-trips.ts';
 import type { Store } from './store.ts';
@@ -32,13 +33,18 @@ export interface NodeCore {
   readonly absent: AbsentPeers;
   readonly replicas: Replicas;
   readonly tables: Tables;
+  /** Of the records that this node stores for others; undefined for a client. */
+  readonly upkeep: RecordUpkeep | undefined;
 }
 
 /** Puts the tables of a node together, on libp2p or on any other network. */
 export function createNodeCore(init: NodeCoreInit): NodeCore {
   const { self, mode, transport, routing, store, clock, isCutOff } = init;
   const absent = new AbsentPeers(clock);
-  const host = mode === 'server' ? createTableHost(store, routing, absent, clock) : undefined;
+  const host =
+    mode === 'server'
+      ? createTableHost(store, routing, absent, clock, (put) => upkeep?.heard(put))
+      : undefined;
   const replicas = new Replicas({
     self,
     host: host?.handle,
@@ -49,5 +55,8 @@ export function createNodeCore(init: NodeCoreInit): NodeCore {
     clock,
     requestTimeoutMs: REQUEST_TIMEOUT_MS,
   });
-  return { host, absent, replicas, tables: new Tables({ replicas, store, clock, isCutOff }) };
+  const upkeep =
+    host === undefined ? undefined : new RecordUpkeep({ self, store, routing, replicas, clock });
+  const tables = new Tables({ replicas, store, clock, isCutOff });
+  return { host, absent, replicas, tables, upkeep };
 }

@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import { Bootstrap } from './bootstrap.ts';
 import { spreadRevocations } from './fleet/admission.ts';
 import type { Membership } from './fleet/membership.ts';
+import { systemDns, type DnsResolver } from './bootstrap-names.ts';
 import { systemClock, type Clock } from './clock.ts';
 import { RegistryError } from './errors.ts';
 import { generateIdentity, loadOrCreateKey, type Identity } from './identity.ts';
@@ -12,6 +13,7 @@ import { checkNodeAddresses } from './node-address.ts';
 import { createNodeCore } from './node-core.ts';
 import { Libp2pTransport } from './protocol/libp2p-transport.ts';
 import type { Peer } from './protocol/messages.ts';
+import { RememberedPeers } from './remembered-peers.ts';
 import { diskStore, memoryStore, type Store } from './store.ts';
 import type { Tables } from './tables.ts';
 
@@ -33,8 +35,14 @@ export interface RegistryNodeSettings {
   readonly announce?: readonly string[];
   /** The IP address of this machine that connections to other nodes leave from, instead of the system's choice. */
   readonly dialFrom?: string;
-  /** Multiaddrs of nodes to join through; `/p2p/PEERID` at the end is optional. */
+  /**
+   * Multiaddrs of nodes to join through, besides those remembered in the data directory: of
+   * addresses, of names (`/dns4/HOST/tcp/4711`), or of a name whose TXT records list more of them
+   * (`/dnsaddr/HOST`). `/p2p/PEERID` at the end is optional.
+   */
   readonly bootstrap: readonly string[];
+  /** Resolves the names in `bootstrap`; the system's by default. */
+  readonly dns?: DnsResolver;
   /** A server stores records for others; a client only asks. */
   readonly mode: 'server' | 'client';
   readonly logger: Logger;
@@ -88,7 +96,7 @@ export async function createRegistryNode(options: RegistryNodeOptions): Promise<
     const transport = new Libp2pTransport(libp2p, clock);
     const addresses = (): string[] => libp2p.getMultiaddrs().map((address) => address.toString());
     const self = (): Peer => ({ id: identity.peerId, addresses: addresses() });
-    const { host, absent, replicas, tables } = createNodeCore({
+    const { host, absent, replicas, tables, upkeep } = createNodeCore({
       self,
       mode,
       transport,
@@ -104,15 +112,23 @@ export async function createRegistryNode(options: RegistryNodeOptions): Promise<
 
     const bootstrap = new Bootstrap({
       addresses: options.bootstrap,
+      dns: options.dns ?? systemDns,
+      remembered: new RememberedPeers(store),
       libp2p,
       routing,
       clock,
       logger,
-      refresh: () => replicas.refreshNeighbours(),
+      refresh: async () => {
+        await replicas.refreshNeighbours();
+        await upkeep?.round();
+      },
       firstRefreshMs: FIRST_SELF_LOOKUP_MS,
       refreshIntervalMs: SELF_LOOKUP_INTERVAL_MS,
     });
-    cleanup.push(() => bootstrap.close());
+    cleanup.push(async () => {
+      await bootstrap.close();
+      await upkeep?.leave();
+    });
     const joined = await bootstrap.start();
     if (!joined && mode === 'client' && options.allowOffline !== true) {
       throw unreachable(options.bootstrap);

@@ -15,12 +15,13 @@ export interface TableHost {
   readonly handle: RequestHandler;
 }
 
-/** Answers peers' requests from `store` and from the routing table. */
+/** Answers peers' requests from `store` and from the routing table; `onPut` hears of each record that was taken. */
 export function createTableHost(
   store: Store,
   routing: RoutingTable,
   absent: AbsentPeers,
   clock: Clock,
+  onPut: (put: RequestOf<'put-latest'> | RequestOf<'put-server'>) => void,
 ): TableHost {
   const latest = new LatestTable(store, clock);
   const servers = new ServersTable(store, clock);
@@ -33,15 +34,17 @@ export function createTableHost(
     'get-latest': async (_from, { appliance }) => ({
       record: latest.get(appliance) ?? null,
     }),
-    'put-latest': async (_from, { appliance, record }) => {
-      await latest.put(appliance, record);
+    'put-latest': async (_from, put) => {
+      await latest.put(put.appliance, put.record);
+      onPut(put);
       return {};
     },
     'get-servers': async (_from, { appliance, version }) => ({
       records: servers.get(appliance, version).map((entry) => entry.bytes),
     }),
-    'put-server': async (from, { appliance, version, record }) => {
-      await servers.put(appliance, version, record, from);
+    'put-server': async (from, put) => {
+      await servers.put(put.appliance, put.version, put.record, from);
+      onPut(put);
       return {};
     },
     'get-sharers': async (_from, { appliance, version }) => ({

@@ -16,6 +16,7 @@ export function keepUp(world: World, node: VirtualNode, isUp: () => boolean): vo
     if (!isUp()) return;
     if (node.isConnected) await node.core.replicas.refreshNeighbours();
     else await world.introduce(node);
+    if (isUp()) await node.core.upkeep?.round();
     world.clock.after(SELF_LOOKUP_INTERVAL_MS, () => void refresh());
   };
   // Not all at the same moment: they were not started at the same moment.

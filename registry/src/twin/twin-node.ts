@@ -4,6 +4,7 @@ import { generateIdentity, type Identity } from '../identity.ts';
 import { createNodeCore } from '../node-core.ts';
 import type { RegistryNode } from '../node.ts';
 import type { Peer } from '../protocol/messages.ts';
+import type { RecordUpkeep } from '../record-upkeep.ts';
 import type { Replicas } from '../replicas.ts';
 import { memoryStore, type Store } from '../store.ts';
 import { MemoryRoutingTable, type MemoryNetwork } from './memory-network.ts';
@@ -12,6 +13,7 @@ import { MemoryRoutingTable, type MemoryNetwork } from './memory-network.ts';
 export interface TwinNode extends RegistryNode {
   readonly routing: MemoryRoutingTable;
   readonly replicas: Replicas;
+  readonly upkeep: RecordUpkeep | undefined;
 }
 
 /** How a twin joins; what is not given is made. */
@@ -31,7 +33,7 @@ export async function createTwinNode(options: TwinOptions): Promise<TwinNode> {
   const { identity = generateIdentity(), store = memoryStore() } = options;
   const self: Peer = { id: identity.peerId, addresses: [] };
   const routing = new MemoryRoutingTable(self.id);
-  const { host, replicas, tables } = createNodeCore({
+  const { host, replicas, tables, upkeep } = createNodeCore({
     self: () => self,
     mode,
     transport: network.transport(self.id),
@@ -65,5 +67,6 @@ export async function createTwinNode(options: TwinOptions): Promise<TwinNode> {
     close: () => replicas.close(),
     routing,
     replicas,
+    upkeep,
   };
 }
