@@ -67,6 +67,8 @@ export async function startLibp2p(
         inboundConnectionThreshold: 1000,
         maxIncomingPendingConnections: 500,
         maxConnections: 2000,
+        // Who says nothing makes room for the next.
+        inboundUpgradeTimeout: 3000,
       },
       services: {
         identify: identify(),

@@ -12,12 +12,18 @@ export function encodeFrame(message: Uint8Array): Uint8Array {
 
 /** Cuts a byte stream into messages, and never holds more than one message's limit. */
 export class FrameDecoder {
-  readonly #maxBytes: number;
+  readonly #maxBytes: () => number;
   #chunks: Uint8Array[] = [];
   #buffered = 0;
 
-  constructor(maxBytes: number) {
-    this.#maxBytes = maxBytes;
+  /** `maxBytes` is the limit of one message; asked for each, where it changes. */
+  constructor(maxBytes: number | (() => number)) {
+    this.#maxBytes = typeof maxBytes === 'number' ? () => maxBytes : maxBytes;
+  }
+
+  /** Whether a message has begun that is not complete. */
+  get isMidway(): boolean {
+    return this.#buffered > 0;
   }
 
   /**
@@ -31,10 +37,11 @@ export class FrameDecoder {
     const messages: Uint8Array[] = [];
     while (this.#buffered >= LENGTH_BYTES) {
       const length = this.#peekLength();
-      if (length > this.#maxBytes) {
+      const maxBytes = this.#maxBytes();
+      if (length > maxBytes) {
         throw new RegistryError(
           'PROTOCOL_VIOLATION',
-          `a message of ${length} bytes was announced, the limit is ${this.#maxBytes}`,
+          `a message of ${length} bytes was announced, the limit is ${maxBytes}`,
         );
       }
       if (this.#buffered < LENGTH_BYTES + length) break;

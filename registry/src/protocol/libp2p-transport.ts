@@ -4,6 +4,7 @@ import { multiaddr } from '@multiformats/multiaddr';
 import type { Logger } from 'pino';
 import type { Clock } from '../clock.ts';
 import { messageOf, RegistryError } from '../errors.ts';
+import { Allowances } from './allowances.ts';
 import { REGISTRY_PROTOCOL, type Operation, type Peer } from './messages.ts';
 import type { RequestHandler, RequestOf, ResponseOf } from './messages.ts';
 import type { PeerTransport } from './peer-transport.ts';
@@ -25,10 +26,13 @@ export class Libp2pTransport implements PeerTransport {
 
   /** Answers peers from now on. */
   async serve(handle: RequestHandler, logger: Logger): Promise<void> {
+    const allowances = new Allowances(this.#clock);
     await this.#libp2p.handle(
       REGISTRY_PROTOCOL,
       (stream, connection) => {
-        serveStream(stream, connection.remotePeer.toString(), handle, logger);
+        const peerId = connection.remotePeer.toString();
+        const allowance = allowances.of(peerId);
+        serveStream(stream, peerId, { handle, allowance, clock: this.#clock, logger });
       },
       // One is the rule; a second may overlap while a broken one is replaced.
       { maxInboundStreams: 4 },

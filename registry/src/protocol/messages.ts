@@ -76,6 +76,18 @@ export const responseSchemas = {
   'release-lease': z.strictObject({}),
 } as const;
 
+/** How long an answer to each request can be, in bytes; refusals are shorter than all. */
+export const MAX_RESPONSE_BYTES_OF: { readonly [O in Operation]: number } = {
+  'find-node': 128 * 1024,
+  'get-latest': 2 * MAX_RECORD_BYTES,
+  'put-latest': 8 * 1024,
+  'get-servers': MAX_RESPONSE_BYTES,
+  'put-server': 8 * 1024,
+  'get-sharers': 1024 * 1024,
+  'put-lease': 8 * 1024,
+  'release-lease': 8 * 1024,
+};
+
 export type Peer = Readonly<z.infer<typeof peerSchema>>;
 export type Request = z.infer<typeof requestSchema>;
 export type Operation = Request['op'];

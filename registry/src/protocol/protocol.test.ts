@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { connect } from 'node:net';
 import { after, before, describe, it } from 'node:test';
 import type { Libp2p, Stream } from '@libp2p/interface';
 import { multiaddr } from '@multiformats/multiaddr';
@@ -11,12 +12,20 @@ import { generateIdentity } from '../identity.ts';
 import { startLibp2p } from '../libp2p-node.ts';
 import { createRegistryNode, type RegistryNode } from '../node.ts';
 import { encodeCbor } from '../records/signed-record.ts';
+import { VirtualClock } from '../twin/virtual-clock.ts';
+import { Allowance } from './allowances.ts';
 import { encodeFrame, FrameDecoder } from './frame.ts';
 import { Libp2pTransport } from './libp2p-transport.ts';
-import { MAX_REQUEST_BYTES, REGISTRY_PROTOCOL } from './messages.ts';
+import { MAX_REQUEST_BYTES, REGISTRY_PROTOCOL, type RequestHandler } from './messages.ts';
+import { serveStream } from './serve-stream.ts';
 
 const LOOPBACK = '/ip4/127.0.0.1/tcp/0';
 const findNode = { op: 'find-node', key: new Uint8Array(32) } as const;
+
+function tcpAddress(node: RegistryNode): { host: string; port: number } {
+  const port = /tcp\/(?<port>\d+)/.exec(node.addresses()[0] ?? '')?.groups?.['port'];
+  return { host: '127.0.0.1', port: Number(port) };
+}
 
 describe('frames', () => {
   it('come out as they went in, however the bytes are cut', () => {
@@ -121,6 +130,100 @@ describe('a node under hostile bytes', () => {
     assert.deepEqual(await ask(), { closer: [] });
   });
 
+  it('cuts off a peer that begins a request and does not go on', async () => {
+    const clock = new VirtualClock();
+    const stream = new EventTarget() as unknown as Stream & { status: string };
+    let reason: Error | undefined;
+    Object.assign(stream, {
+      status: 'open',
+      readStatus: 'readable',
+      abort: (error: Error) => {
+        reason = error;
+      },
+    });
+    const handle: RequestHandler = () => Promise.reject(new Error('never asked'));
+    const allowance = new Allowance(clock);
+    serveStream(stream, 'slow', { handle, allowance, clock, logger: pino({ level: 'silent' }) });
+    // One byte in a second is no silence, and no request either.
+    for (const byte of [0, 0, 1, 0, 7, 7, 7, 7, 7]) {
+      const data = new Uint8Array([byte]);
+      stream.dispatchEvent(Object.assign(new Event('message'), { data }));
+      await clock.advance(1000);
+      assert.equal(reason, undefined);
+    }
+    await clock.advance(1000);
+    assert.match(String(reason), /did not come to its end/);
+  });
+
+  it('goes on serving with 1,000 connections that say nothing', async () => {
+    const { host, port } = tcpAddress(node);
+    const silent = Array.from({ length: 1000 }, () => connect({ host, port }));
+    const gone = silent.map((socket) => {
+      socket.on('error', () => undefined);
+      return once(socket, 'close');
+    });
+    try {
+      // Who is connected does not notice.
+      assert.deepEqual(await ask(), { closer: [] });
+      // A newcomer gets in as soon as the silent ones were shown out.
+      const { libp2p } = await startLibp2p({
+        identity: generateIdentity(),
+        listen: [],
+        mode: 'client',
+      });
+      const transport = new Libp2pTransport(libp2p, systemClock);
+      const peer = { id: node.peerId, addresses: node.addresses() };
+      let answer: unknown;
+      while (answer === undefined) {
+        answer = await transport
+          .request<'find-node'>(peer, findNode, 2000)
+          .catch(() => new Promise((resolve) => setTimeout(resolve, 100)));
+      }
+      assert.deepEqual(answer, { closer: [] });
+      await transport.close();
+      await libp2p.stop();
+      await Promise.all(gone);
+    } finally {
+      for (const socket of silent) socket.destroy();
+    }
+  });
+
+  it('works on no more than the allowance of a peer, and on the requests of others meanwhile', async () => {
+    const transport = new Libp2pTransport(attacker, systemClock);
+    const peer = { id: node.peerId, addresses: node.addresses() };
+    let answered = 0;
+    const flood = Array.from({ length: 2600 }, () =>
+      transport.request<'find-node'>(peer, findNode, 30_000).then(() => {
+        answered += 1;
+      }),
+    );
+    const { libp2p } = await startLibp2p({
+      identity: generateIdentity(),
+      listen: [],
+      mode: 'client',
+    });
+    const other = new Libp2pTransport(libp2p, systemClock);
+    assert.deepEqual(await other.request<'find-node'>(peer, findNode, 10_000), { closer: [] });
+    await Promise.all(flood);
+    assert.equal(answered, 2600, 'what is too much at once is only later');
+    await transport.close();
+    await other.close();
+    await libp2p.stop();
+  });
+
+  it('gives a peer four streams of the protocol, and no endless number', async () => {
+    const streams = await Promise.allSettled(Array.from({ length: 50 }, () => open()));
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    const serving = streams.filter(
+      (each) => each.status === 'fulfilled' && each.value.status === 'open',
+    );
+    assert.ok(serving.length <= 4, `${serving.length} streams`);
+    for (const each of streams) {
+      if (each.status === 'fulfilled') each.value.abort(new Error('enough'));
+    }
+    assert.deepEqual(await ask(), { closer: [] });
+  });
+
   it('answers the rest of a peer whose message is unfinished', async () => {
     const stalled = await open();
     stalled.send(new Uint8Array([0, 0, 1, 0, 1]));
@@ -176,6 +279,9 @@ describe('a peer that answers badly', () => {
       await assert.rejects(request(), { code: 'PEER_TIMEOUT' });
       answer = encodeFrame(new Uint8Array([0xff]));
       await assert.rejects(request(), { code: 'PROTOCOL_VIOLATION' });
+      // 4 MiB are too long an answer to this: it ends at its first bytes.
+      answer = new Uint8Array([0, 0x3f, 0xff, 0xff]);
+      await assert.rejects(request(), { code: 'PROTOCOL_VIOLATION', message: /the limit is/ });
       answer = encodeFrame(encodeCbor([1, null, { closer: 'everyone' }]));
       await assert.rejects(request(), { code: 'PROTOCOL_VIOLATION' });
       await mute.libp2p.stop();

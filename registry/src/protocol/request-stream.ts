@@ -4,7 +4,7 @@ import type { Clock, Timer } from '../clock.ts';
 import { isRefusalCode, messageOf, RecordRefusal, RegistryError } from '../errors.ts';
 import { decodeCbor, encodeCbor } from '../records/signed-record.ts';
 import { encodeFrame, FrameDecoder } from './frame.ts';
-import { MAX_RESPONSE_BYTES, responseSchemas } from './messages.ts';
+import { MAX_RESPONSE_BYTES_OF, responseSchemas } from './messages.ts';
 import type { Operation, RequestOf, ResponseOf } from './messages.ts';
 
 /** An answer on the wire: request id, null or the code of an error, then the result or a message. */
@@ -15,6 +15,7 @@ const answerSchema = z.union([
 type Answer = z.infer<typeof answerSchema>;
 
 interface Waiting {
+  readonly maxBytes: number;
   resolve(answer: Answer): void;
   reject(error: RegistryError): void;
 }
@@ -27,13 +28,18 @@ export class RequestStream {
   readonly #waiting = new Map<number, Waiting>();
   readonly #endListeners: (() => void)[] = [];
   #nextId = 1;
+  /** The longest answer that was given up, and may still come. */
+  #maxLateBytes = 0;
   #failure: RegistryError | undefined;
 
   constructor(stream: Stream, peerId: string, clock: Clock) {
     this.#stream = stream;
     this.#peerId = peerId;
     this.#clock = clock;
-    const decoder = new FrameDecoder(MAX_RESPONSE_BYTES);
+    // Nobody may send more than was asked for, not even too late.
+    const decoder = new FrameDecoder(() =>
+      Math.max(this.#maxLateBytes, ...[...this.#waiting.values()].map(({ maxBytes }) => maxBytes)),
+    );
     stream.addEventListener('message', ({ data }) => {
       try {
         for (const message of decoder.push(data.subarray())) this.#receive(message);
@@ -62,7 +68,7 @@ export class RequestStream {
   ): Promise<ResponseOf<O>> {
     const id = this.#nextId;
     this.#nextId += 1;
-    const answer = await this.#exchange(id, request, timeoutMs);
+    const answer = await this.#exchange(id, request, timeoutMs, MAX_RESPONSE_BYTES_OF[request.op]);
     return this.#resultOf(request.op, answer);
   }
 
@@ -71,7 +77,7 @@ export class RequestStream {
     this.#stream.abort(new Error('registry node closed'));
   }
 
-  #exchange(id: number, request: unknown, timeoutMs: number): Promise<Answer> {
+  #exchange(id: number, request: unknown, timeoutMs: number, maxBytes: number): Promise<Answer> {
     return new Promise((resolve, reject) => {
       if (this.#failure !== undefined) {
         reject(this.#failure);
@@ -83,6 +89,7 @@ export class RequestStream {
         this.#waiting.delete(id);
       };
       const waiting: Waiting = {
+        maxBytes,
         resolve(answer) {
           settle();
           resolve(answer);
@@ -93,11 +100,12 @@ export class RequestStream {
         },
       };
       this.#waiting.set(id, waiting);
-      timer = this.#clock.after(timeoutMs, () =>
+      timer = this.#clock.after(timeoutMs, () => {
+        this.#maxLateBytes = Math.max(this.#maxLateBytes, maxBytes);
         waiting.reject(
           new RegistryError('PEER_TIMEOUT', `peer ${this.#peerId} was silent for ${timeoutMs} ms`),
-        ),
-      );
+        );
+      });
       try {
         this.#stream.send(encodeFrame(encodeCbor([id, request])));
       } catch (error) {

@@ -1,5 +1,6 @@
 import { RegistryError } from '@rowfs/registry';
 import pino from 'pino';
+import { Allowance } from '../../../registry/src/protocol/allowances.ts';
 import { encodeFrame, FrameDecoder } from '../../../registry/src/protocol/frame.ts';
 import {
   MAX_RESPONSE_BYTES,
@@ -128,7 +129,9 @@ async function checkServing(bytes: Uint8Array): Promise<void> {
     },
   });
   const twin = new StreamTwin();
-  serveStream(twin.asStream(), peerId, handle, logger);
+  const clock = new VirtualClock();
+  const allowance = new Allowance(clock);
+  serveStream(twin.asStream(), peerId, { handle, allowance, clock, logger });
   twin.deliver(bytes);
   await settled();
   if (failed !== undefined) throw new BrokenProperty(`no request makes the node fail: ${failed}`);
