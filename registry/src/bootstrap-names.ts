@@ -71,6 +71,7 @@ async function resolveOne(address: string, dns: DnsResolver, depth: number): Pro
       );
       return resolved.flatMap((each) => (each.status === 'fulfilled' ? each.value : []));
     }
+    case undefined:
     default:
       return [address];
   }

@@ -113,7 +113,7 @@ describe('joining', () => {
         mode: 'server',
         logger,
         ...options,
-      } as RegistryNodeOptions);
+      });
     const door = await start({});
     const other = await start({ bootstrap: door.addresses() });
     const mine = { dataDir: join(directory, 'mine'), bootstrap: door.addresses() };
