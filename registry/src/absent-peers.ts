@@ -13,6 +13,13 @@ const SUSPICION_MS = 60_000;
 /** Bounds the memory; the longest absent are forgotten first. */
 const MAX_PEERS = 1024;
 
+interface Absence {
+  readonly peer: Peer;
+  /** When it failed to answer for the first time since it last did, and for the last time. */
+  readonly since: number;
+  readonly lastAt: number;
+}
+
 /**
  * The storing nodes that stopped answering. They leave the routing table at once, but what they
  * held may matter: who counts leases must know how many of those that hold them are out of reach.
@@ -20,7 +27,7 @@ const MAX_PEERS = 1024;
 export class AbsentPeers {
   readonly #clock: Clock;
   /** In the order of their last failure. */
-  readonly #peers = new Map<string, { readonly peer: Peer; readonly since: number }>();
+  readonly #peers = new Map<string, Absence>();
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -28,10 +35,13 @@ export class AbsentPeers {
 
   /** The peer did not answer, or its connection ended. */
   add(peer: Peer): void {
+    const now = this.#clock.now();
+    // It counts from the first: a node that hangs for ever must not keep gc from working for ever.
+    const since = this.#peers.get(peer.id)?.since ?? now;
     this.#peers.delete(peer.id);
-    this.#peers.set(peer.id, { peer, since: this.#clock.now() });
-    for (const [id, { since }] of this.#peers) {
-      const forgotten = since < this.#clock.now() - MEMORY_MS || this.#peers.size > MAX_PEERS;
+    this.#peers.set(peer.id, { peer, since, lastAt: now });
+    for (const [id, { lastAt }] of this.#peers) {
+      const forgotten = lastAt < now - MEMORY_MS || this.#peers.size > MAX_PEERS;
       if (!forgotten) break;
       this.#peers.delete(id);
     }
@@ -50,7 +60,7 @@ export class AbsentPeers {
   /** Whether it is better not to wait for this peer. */
   isSuspect(peer: Peer): boolean {
     const absent = this.#peers.get(peer.id);
-    return absent !== undefined && absent.since > this.#clock.now() - SUSPICION_MS;
+    return absent !== undefined && absent.lastAt > this.#clock.now() - SUSPICION_MS;
   }
 
   /** Up to `count` absent peers, closest to `key` first. */
