@@ -52,7 +52,7 @@ describe('sim', () => {
     const { stdout } = await execa(process.execPath, [main]);
     assert.deepEqual(
       stdout.split('\n').map((line) => line.split(' ')[0]),
-      ['lookup', 'churn', 'gc'],
+      ['lookup', 'churn', 'gc', 'sharers'],
     );
     const { exitCode, stderr } = await execa(process.execPath, [main, 'nosuch'], { reject: false });
     assert.equal(exitCode, 2);

@@ -1,7 +1,8 @@
 /**
  * `pnpm sim`: lists the scenarios. `pnpm sim SCENARIO [--nodes N] [--seed S]`: plays one on virtual
  * time and prints its result as JSON in the last line; exit status 1 when a promise was broken. The
- * same seed and nodes give the same result, to the letter.
+ * same seed and nodes give the same result, to the letter. `--runs R` plays so many seeds, from S on, until one breaks
+ * a promise.
  *
  * Real: everything of the registry above its transport and its routing table (lookups, replicas,
  * quorums, the three tables, publisher, resolver, announcements, leases, gc). Not real: the network,
@@ -16,14 +17,17 @@ import type { Scenario } from './scenario.ts';
 import { churn } from './scenarios/churn.ts';
 import { gc } from './scenarios/gc.ts';
 import { lookup } from './scenarios/lookup.ts';
+import { sharers } from './scenarios/sharers.ts';
 
 const DEFAULT_NODES = 200;
 /** Below this a network is no network: eight nodes hold each record. */
 const MIN_NODES = 20;
-const scenarios: readonly Scenario[] = [lookup, churn, gc];
+const scenarios: readonly Scenario[] = [lookup, churn, gc, sharers];
 
 function exitWith(problem: string): never {
-  process.stderr.write(`sim: ${problem}\nusage: pnpm sim SCENARIO [--nodes N] [--seed S]\n`);
+  process.stderr.write(
+    `sim: ${problem}\nusage: pnpm sim SCENARIO [--nodes N] [--seed S] [--runs R]\n`,
+  );
   process.exit(2);
 }
 
@@ -42,6 +46,7 @@ function readArguments() {
       options: {
         nodes: { type: 'string', default: String(DEFAULT_NODES) },
         seed: { type: 'string' },
+        runs: { type: 'string', default: '1' },
       },
     });
   } catch (error) {
@@ -49,7 +54,8 @@ function readArguments() {
   }
 }
 
-async function play(scenario: Scenario, nodes: number, seed: number): Promise<void> {
+/** Plays one run; resolves to whether all promises held. */
+async function play(scenario: Scenario, nodes: number, seed: number): Promise<boolean> {
   // The registry spreads its refreshes by chance: that chance is the seed's too.
   const random = new Random(seed);
   Math.random = () => uniform(random);
@@ -67,6 +73,7 @@ async function play(scenario: Scenario, nodes: number, seed: number): Promise<vo
   }
   const result = { scenario: scenario.name, seed, nodes, figures, broken: broken.length };
   process.stdout.write(`${JSON.stringify(result)}\n`);
+  return broken.length === 0;
 }
 
 const { values, positionals } = readArguments();
@@ -82,5 +89,8 @@ if (name === undefined) {
   if (more.length > 0) exitWith(`'${more.join(' ')}' is one argument too many`);
   const nodes = wholeNumber(values.nodes, '--nodes', MIN_NODES);
   const seed = wholeNumber(values.seed ?? String(randomInt(2 ** 29)), '--seed', 0);
-  await play(scenario, nodes, seed);
+  const runs = wholeNumber(values.runs, '--runs', 1);
+  for (let run = 0; run < runs; run += 1) {
+    if (!(await play(scenario, nodes, seed + run))) break;
+  }
 }

@@ -8,10 +8,12 @@ import {
   type KadKey,
   type Peer,
   type Publisher,
+  type PublisherInit,
 } from '@rowfs/registry';
 import { Random } from '../support/random.ts';
 import { logNormal, shuffled, uniform } from './distributions.ts';
 import { KeySpace, nearer, type Point, pointOf } from './key-space.ts';
+import { type Skew, skewedClock } from './skewed-clock.ts';
 import { VirtualClock } from './virtual-clock.ts';
 import { VirtualNetwork } from './virtual-network.ts';
 import { createVirtualNode, type VirtualNode } from './virtual-node.ts';
@@ -26,6 +28,8 @@ export interface WorldInit {
   readonly seed: number;
   /** The share of messages that get lost. */
   readonly lossRate?: number;
+  /** How wrong the clocks of nodes are; without, all show the true time. */
+  readonly skew?: (random: Random) => Skew;
 }
 
 /** Everything of one run: a clock, a network, its nodes, and the one source of chance. */
@@ -37,10 +41,12 @@ export class World {
   readonly nodes = new Set<VirtualNode>();
   readonly #space = new KeySpace();
   readonly #directory: string;
+  readonly #skew: WorldInit['skew'];
 
-  private constructor({ seed, lossRate = 0 }: WorldInit, directory: string) {
+  private constructor({ seed, lossRate = 0, skew }: WorldInit, directory: string) {
     this.random = new Random(seed);
     this.#directory = directory;
+    this.#skew = skew;
     const { random } = this;
     this.network = new VirtualNetwork(this.clock, {
       latencyMs: () => logNormal(random, ONE_WAY_MS, ONE_WAY_SIGMA),
@@ -94,14 +100,17 @@ export class World {
     this.network.leave(node.peerId);
   }
 
-  /** A publisher with a key of its own, on `node`; all servers it is given serve. */
-  publisherOn(node: VirtualNode): Publisher {
+  /** A publisher with a key of its own, on `node`; all servers it is given serve, unless told otherwise. */
+  publisherOn(
+    node: VirtualNode,
+    verifyServer: PublisherInit['verifyServer'] = () => Promise.resolve(),
+  ): Publisher {
     const key = this.identity();
     return createPublisher({
       node,
       key,
       stateDir: join(this.#directory, key.peerId),
-      verifyServer: () => Promise.resolve(),
+      verifyServer,
     });
   }
 
@@ -122,11 +131,12 @@ export class World {
   }
 
   #create(mode: 'server' | 'client'): VirtualNode {
-    const { clock, network } = this;
+    const { network } = this;
     return createVirtualNode({
       identity: this.identity(),
       mode,
-      clock,
+      clock:
+        this.#skew === undefined ? this.clock : skewedClock(this.clock, this.#skew(this.random)),
       network,
       space: this.#space,
     });

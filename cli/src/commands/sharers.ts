@@ -27,8 +27,8 @@ export function addSharersCommand(program: Command): void {
       });
       context.output.result({ appliance, versions }, () =>
         versions
-          .flatMap(({ version, count, complete, sharers }) => [
-            `${version}: ${count} sharer(s)${complete ? '' : ', perhaps more: not all nodes answered'}`,
+          .flatMap(({ version, count, exact, complete, sharers }) => [
+            `${version}: ${exact ? '' : 'about '}${count} sharer(s)${complete ? '' : ', perhaps more: not all nodes answered'}`,
             ...sharers.map(({ client, lease }) => `  ${client} (${lease})`),
           ])
           .join('\n'),
