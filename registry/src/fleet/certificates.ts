@@ -4,7 +4,7 @@ import { isEd25519PeerId, type Identity } from '../identity.ts';
 import { openRecord, signRecord, type SignedRecord } from '../records/signed-record.ts';
 
 /** How many members can be revoked and not yet expired: the list is one record. */
-export const MAX_REVOKED = 256;
+export const MAX_REVOKED = 200;
 
 const MEMBER_DOMAIN = 'rowfs member v1';
 const NODE_DOMAIN = 'rowfs member node v1';

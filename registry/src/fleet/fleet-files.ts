@@ -4,7 +4,7 @@ import { systemClock } from '../clock.ts';
 import { RegistryError } from '../errors.ts';
 import { loadKey, loadOrCreateKey, type Identity } from '../identity.ts';
 import { openCertificate, openJoin, openRevocations, signCertificate } from './certificates.ts';
-import { signRevocations, type Revocations } from './certificates.ts';
+import { MAX_REVOKED, signRevocations, type Revocations } from './certificates.ts';
 import { Membership } from './membership.ts';
 
 const DAY_MS = 24 * 3600 * 1000;
@@ -65,7 +65,11 @@ export class FleetFiles {
     });
   }
 
-  /** The next list, with `members` on it, and without those whose certificates have ended since. */
+  /**
+   * The next list, with `members` on it, and without those whose certificates have ended since.
+   *
+   * @throws RegistryError QUOTA_EXCEEDED, KEY_UNREADABLE
+   */
   async revoke(members: readonly string[]): Promise<Uint8Array> {
     const fleetKey = await loadKey(this.fleetKeyPath);
     const fleet = fleetKey.peerId;
@@ -78,6 +82,12 @@ export class FleetFiles {
     );
     // No certificate that there is now outlives this.
     const added = members.map((member) => ({ member, expires: now + MEMBERSHIP_MS }));
+    if (kept.length + added.length > MAX_REVOKED) {
+      throw new RegistryError(
+        'QUOTA_EXCEEDED',
+        `${kept.length} members are revoked already, and ${MAX_REVOKED} can be: found a new fleet`,
+      );
+    }
     const next = { fleet, seq: before.seq + 1, revoked: [...kept, ...added] };
     const list = signRevocations(next, fleetKey);
     await this.#write('revocations', list);

@@ -13,7 +13,7 @@ import { pino } from 'pino';
 import { generateIdentity, loadKey } from '../identity.ts';
 import { createRegistryNode, type RegistryNode, type RegistryNodeSettings } from '../node.ts';
 import { REGISTRY_PROTOCOL } from '../protocol/messages.ts';
-import { signCertificate } from './certificates.ts';
+import { MAX_REVOKED, signCertificate } from './certificates.ts';
 import { FleetFiles } from './fleet-files.ts';
 import { createInvitation, redeemInvitation } from './invitation.ts';
 import type { Membership } from './membership.ts';
@@ -137,6 +137,18 @@ describe('a private fleet', () => {
       await assert.rejects(again, { code: 'REGISTRY_UNREACHABLE' });
     }
     assert.equal(second.isConnected, true);
+  });
+
+  it('a full list of revocations fits into one record, and one more is refused', async () => {
+    const files = machine();
+    await files.init();
+    const membership = (await files.membership())!;
+    const members = Array.from({ length: MAX_REVOKED }, () => generateIdentity().peerId);
+    await membership.takeRevocations(await files.revoke(members));
+    assert.equal(membership.revokedMembers.length, MAX_REVOKED);
+    await assert.rejects(files.revoke([generateIdentity().peerId]), { code: 'QUOTA_EXCEEDED' });
+    await membership.takeRevocations(await files.revoke(members.slice(0, 1)));
+    assert.equal((await files.membership())!.revokedMembers.length, MAX_REVOKED);
   });
 
   it('a certificate is worth nothing without its key, after its time, or from another fleet', async (t) => {
