@@ -121,7 +121,11 @@ describe('a boot profile', () => {
     const directory = join(bench.root, 'profiles of one boot');
     await new BootRecord(directory, image).write([1]);
     const record = new BootRecord(directory, image);
-    for (const uses of [[1, 5], [1, 5, 7], [1, 5, 7, 8]]) {
+    for (const uses of [
+      [1, 5],
+      [1, 5, 7],
+      [1, 5, 7, 8],
+    ]) {
       const profile = await record.write(uses);
       assert.deepEqual([profile.boots, blocks(profile).toSorted()], [2, [...uses].toSorted()]);
     }
