@@ -8,7 +8,7 @@ import type { RoundTrips } from './round-trips.ts';
 /** On how many disjoint paths a key is looked up (S/Kademlia's d). */
 export const PATHS = 3;
 /** How many peers of each path are asked at a time (Kademlia's alpha). */
-const ALPHA = 2;
+const ALPHA = 3;
 
 /**
  * `passed-over`: asked, not waited for any longer, welcome when it answers in time after all.
