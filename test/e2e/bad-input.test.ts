@@ -150,7 +150,11 @@ describe('bad input', () => {
     assert.equal((await refusal(['ls', 'ghost'], owner)).code, 'APPLIANCE_NOT_FOUND');
     const { message } = await refusal(['proxy', id, '--listen', '127.0.0.1:0'], owner);
     assert.match(message, /ghost/);
-    assert.equal((await refusal(['resolve', 'x@nobody'], owner)).code, 'INVALID_APPLIANCE_ID');
+    assert.equal((await refusal(['resolve', 'x@nobody'], owner)).code, 'UNKNOWN_PUBLISHER');
+    assert.equal(
+      (await refusal(['resolve', `x y${id.slice(id.indexOf('@'))}`], owner)).code,
+      'INVALID_APPLIANCE_ID',
+    );
   });
 
   it('no registry within reach', async (t) => {
