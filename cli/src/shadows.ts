@@ -1,6 +1,7 @@
+import { createHash } from 'node:crypto';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { listShadows, type ShadowSummary } from '@rowfs/proxy';
+import { type ImageServer, listShadows, type ShadowSummary } from '@rowfs/proxy';
 import { CliError } from './errors.ts';
 
 /** A shadow of a machine that runs here, or ran. */
@@ -17,6 +18,17 @@ export interface MachineShadow extends ShadowSummary {
 
 /** Where the state of machines is: of an appliance, or a set of servers, and a name. */
 export const machinesDirectory = (state: string): string => join(state, 'proxy');
+
+/** The name of the directory of the machines that run an appliance, or what a set of servers has. */
+export function imageDirectoryName(
+  appliance: string | undefined,
+  servers: readonly ImageServer[],
+  digest: string | undefined,
+): string {
+  if (appliance !== undefined) return appliance;
+  if (digest !== undefined) return `image-${digest.slice(0, 12)}`;
+  return `plain-${createHash('sha256').update(JSON.stringify(servers)).digest('hex').slice(0, 12)}`;
+}
 
 /** All shadows below a state directory. */
 export async function machineShadows(state: string): Promise<MachineShadow[]> {

@@ -27,7 +27,7 @@ test(
         enter,
       }),
     );
-    scope.own(
+    const rack = scope.own(
       await startRowfs<object>(
         [
           ...['boot', '--server', `127.0.0.1:${server.ready.port}:/`, '--interface', BRIDGE],
@@ -44,7 +44,7 @@ test(
       firmware: 'uefi',
     });
     const guest = scope.own(await machine.switchOn());
-    await guest.booted;
-    await guest.run('test -d /sys/firmware/efi && touch /var/tmp/written');
+    await guest.writes(/Welcome to .*Debian/, 300_000);
+    await rack.process.waitForLine(/sent \S+\/snponly\.efi to/);
   },
 );

@@ -219,7 +219,12 @@ test(
     const { booted, failed } = after.machine;
     assert.deepEqual({ booted, failed }, { booted: 'v2', failed: 'v3' });
     assert.match(after.notices.join('\n'), /version v3 did not come up/);
+
+    // What was published last is kept in any case; what a machine runs, until it is switched off.
+    assert.equal(await decisionOn('v2'), 'keep');
     await fourth.close();
+    while ((await decisionOn('v2')) !== 'delete') await pause(1_000);
+    assert.equal((await rack.status()).machine.state, 'off');
     await bootAgain.stop();
 
     const { same } = await askRowfs<{ same: boolean }>(

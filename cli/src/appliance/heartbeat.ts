@@ -2,7 +2,7 @@ import { chmod, mkdir, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
 /** Seconds between two signs of life. */
-const EVERY_SECONDS = 20;
+const EVERY_SECONDS = 10;
 
 const SCRIPT = '/usr/lib/rowfs/heartbeat';
 const UNIT = '/etc/systemd/system/rowfs-heartbeat.service';

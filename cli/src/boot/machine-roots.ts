@@ -14,7 +14,7 @@ export interface MachineRootsOptions extends Pick<MachineOptions, 'proxy' | 'hos
   readonly logger: Logger;
 }
 
-const WATCH_MS = 10_000;
+const WATCH_MS = 5_000;
 const LOCATE_EVERY_MS = 60_000;
 
 /** The roots of the machines that boot here. */

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   type BootRecord,
@@ -45,7 +46,7 @@ interface Running {
 
 const LOCATE_MS = 15_000;
 /** Without a sign of life, and without a call, a machine that gave signs of life is switched off. */
-const OFF_AFTER_MS = 60_000;
+const OFF_AFTER_MS = 30_000;
 
 /** A machine that boots here: its root, and what it boots next. What is done to it is done in turn. */
 export class Machine {
@@ -56,6 +57,8 @@ export class Machine {
   #notice: string | undefined;
   /** Since this process runs; undefined before the first sign of life of this boot. */
   #lastSign: number | undefined;
+  /** Since when there should be some, as there were before this process; undefined when nobody knows of any. */
+  #signsSince: number | undefined;
   #calls = 0;
   #lastCall = Date.now();
   #turn: Promise<unknown> = Promise.resolve();
@@ -68,10 +71,12 @@ export class Machine {
     return this.#running?.proxy;
   }
 
-  /** Serves its root as it was: it may be running since before this process. */
+  /** Serves its root as it was: it may be running since before this process. Nothing if it never had one. */
   resume(): Promise<void> {
     return this.#inTurn(async () => {
+      if (!existsSync(this.#options.stateDirectory)) return;
       this.#record = await readBootRecord(this.#recordPath);
+      if (this.#record?.isUp === true) this.#signsSince = Date.now();
       // After a clean end too: that was the end of this process, not of the machine.
       await this.#start(this.#record?.booted, 'keep');
     });
@@ -87,6 +92,7 @@ export class Machine {
         await this.#start(version, this.#options.proxy.upgrade);
       }
       this.#lastSign = undefined;
+      this.#signsSince = undefined;
       this.#lastCall = Date.now();
       const running = this.#running;
       if (running === undefined) throw new Error('a root was started, and is not there');
@@ -121,7 +127,7 @@ export class Machine {
       const calls = await callsOf(running.proxy);
       if (calls !== this.#calls) this.#lastCall = Date.now();
       this.#calls = calls;
-      const last = Math.max(this.#lastSign ?? Infinity, this.#lastCall);
+      const last = Math.max(this.#lastSign ?? this.#signsSince ?? Infinity, this.#lastCall);
       const isOn = Date.now() - last < OFF_AFTER_MS;
       if (running.uses === undefined || running.uses.isOn === isOn) return;
       const { mac, logger } = this.#options;

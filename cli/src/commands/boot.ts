@@ -39,7 +39,7 @@ import {
   wholeNumber,
 } from '../options.ts';
 import { restOnDemand } from '../rest-on-demand.ts';
-import { machinesDirectory } from '../shadows.ts';
+import { imageDirectoryName, machinesDirectory } from '../shadows.ts';
 import { stopSignal } from '../stop-signal.ts';
 
 interface BootCommandOptions {
@@ -222,7 +222,10 @@ async function serveMachines(
     host: subnet.address,
     upWithinMs: options.upWithin * 1000,
     ports: await MachinePorts.open(join(directory, 'ports.json'), options.nfsPort),
-    directory: join(machinesDirectory(context.state), appliance ?? 'plain'),
+    directory: join(
+      machinesDirectory(context.state),
+      imageDirectoryName(appliance, options.server ?? [], options.digest),
+    ),
     logger,
   });
   try {

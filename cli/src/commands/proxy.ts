@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import {
   type CarryReport,
@@ -27,7 +26,7 @@ import {
 } from '../options.ts';
 import { restOnDemand } from '../rest-on-demand.ts';
 import { sessionOf } from '../session.ts';
-import { machinesDirectory } from '../shadows.ts';
+import { imageDirectoryName, machinesDirectory } from '../shadows.ts';
 import {
   anonymousOption,
   type SquashCommandOptions,
@@ -256,10 +255,5 @@ function machineName(
   if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(name)) {
     throw new CliError('BAD_USAGE', `--name '${name}': letters, digits, '.', '_' and '-' only`);
   }
-  const what =
-    appliance ??
-    (digest === undefined
-      ? `plain-${createHash('sha256').update(JSON.stringify(servers)).digest('hex').slice(0, 12)}`
-      : `image-${digest.slice(0, 12)}`);
-  return join(what, name);
+  return join(imageDirectoryName(appliance, servers, digest), name);
 }
