@@ -87,13 +87,17 @@ class Rack {
     return session;
   }
 
-  /** Resolves when the machine said that it is up. */
-  async untilUp(): Promise<BootedSession> {
+  /** Resolves when that is so of the machine. */
+  async until(isSo: (machine: BootedSession['machine']) => boolean): Promise<BootedSession> {
     for (;;) {
       const status = await this.status();
-      if (status.machine.state === 'up') return status;
+      if (isSo(status.machine)) return status;
       await pause(500);
     }
+  }
+
+  untilUp(): Promise<BootedSession> {
+    return this.until(({ state }) => state === 'up');
   }
 }
 
@@ -193,6 +197,8 @@ test(
 
     const port = Number(/tcp\/(\d+)/.exec(registry[0] ?? '')?.[1]);
     await rack.node(port);
+    // Until then it would boot what was the newest when somebody could be asked.
+    await rack.until(({ staged }) => staged === 'v2');
     await reboot(first);
     const second = scope.own(await machine.switchOn());
     await second.booted;
@@ -209,6 +215,7 @@ test(
     await writeFile(join(broken, 'usr/lib/systemd/systemd'), '#!/bin/sh\nexit 1\n');
     await askRowfs(['image', 'build', broken], publisher);
     await publish('v3', (await rack.serve(broken, 'v3')).ready.port);
+    await rack.until(({ staged }) => staged === 'v3');
     await reboot(second);
     const third = scope.own(await machine.switchOn());
     await third.ended;
@@ -223,8 +230,8 @@ test(
     // What was published last is kept in any case; what a machine runs, until it is switched off.
     assert.equal(await decisionOn('v2'), 'keep');
     await fourth.close();
-    while ((await decisionOn('v2')) !== 'delete') await pause(1_000);
-    assert.equal((await rack.status()).machine.state, 'off');
+    await rack.until(({ state }) => state === 'off');
+    assert.equal(await decisionOn('v2'), 'delete');
     await bootAgain.stop();
 
     const { same } = await askRowfs<{ same: boolean }>(

@@ -15,7 +15,7 @@ export interface MachineRootsOptions extends Pick<MachineOptions, 'proxy' | 'hos
 }
 
 const WATCH_MS = 5_000;
-const LOCATE_EVERY_MS = 60_000;
+const LOCATE_EVERY_MS = 20_000;
 
 /** The roots of the machines that boot here. */
 export class MachineRoots implements Machines {
