@@ -2,6 +2,7 @@
  * A network for machines that boot over it: a bridge with this side's address, in a namespace of its own, and
  * a cable for each machine. Nothing in it reaches the machine's own network. Needs root.
  */
+import { readdir, readlink } from 'node:fs/promises';
 import { execa } from 'execa';
 import { type Guest, startMachine } from './guest.ts';
 import { networkNamespace, type NetworkNamespace } from './network-namespace.ts';
@@ -29,7 +30,30 @@ export async function disklessNetwork(directory: string): Promise<DisklessNetwor
   await run('ip', 'link', 'add', BRIDGE, 'type', 'bridge');
   await run('ip', 'addr', 'add', `${BRIDGE_ADDRESS}/24`, 'dev', BRIDGE);
   await run('ip', 'link', 'set', BRIDGE, 'up');
-  return { ...namespace, run };
+  return {
+    ...namespace,
+    run,
+    async close() {
+      await endAllIn(namespace);
+      await namespace.close();
+    },
+  };
+}
+
+/** What was left by those that were killed, such as a dnsmasq, would keep the namespace for ever. */
+async function endAllIn({ pid: holder }: NetworkNamespace): Promise<void> {
+  const networkOf = (pid: string): Promise<string> =>
+    readlink(`/proc/${pid}/ns/net`).catch(() => 'gone');
+  const own = await networkOf(String(holder));
+  const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
+  for (const pid of pids) {
+    if (Number(pid) === holder || own === 'gone' || (await networkOf(pid)) !== own) continue;
+    try {
+      process.kill(Number(pid), 'SIGKILL');
+    } catch {
+      // It ended meanwhile.
+    }
+  }
 }
 
 /** Connects another machine that is no guest: a namespace with a card on the bridge. */
