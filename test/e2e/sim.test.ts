@@ -8,8 +8,8 @@ const main = fileURLToPath(new URL('../sim/main.ts', import.meta.url));
 
 type Figures = Record<string, number>;
 
-async function simulate(scenario: string, seed: number): Promise<string> {
-  const args = [main, scenario, '--nodes', '100', '--seed', String(seed)];
+async function simulate(scenario: string, seed: number, nodes = 100): Promise<string> {
+  const args = [main, scenario, '--nodes', String(nodes), '--seed', String(seed)];
   const { exitCode, stdout } = await execa(process.execPath, args, { reject: false });
   assert.equal(exitCode, 0, stdout);
   return stdout.split('\n').at(-1) ?? '';
@@ -17,7 +17,7 @@ async function simulate(scenario: string, seed: number): Promise<string> {
 
 describe('sim', () => {
   it('loses no lookup and no read with 30 % of the nodes killed or hung', async () => {
-    const { figures } = JSON.parse(await simulate('lookup', 1)) as {
+    const { figures } = JSON.parse(await simulate('lookup', 1, 1000)) as {
       figures: Record<'healthy' | 'killed10' | 'killed30' | 'hung30', Figures>;
     };
     for (const blow of ['healthy', 'killed10', 'killed30', 'hung30'] as const) {
