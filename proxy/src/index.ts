@@ -46,6 +46,7 @@ export { CarryError } from './carry/carry-error.ts';
 export { type CarryOptions, carryOver, type CarryReport } from './carry/carry-over.ts';
 export type { Conflict } from './carry/verdict.ts';
 export { exportLayer, type ExportOptions } from './export/export-layer.ts';
+export { SharedLowers } from './lower/shared-lowers.ts';
 export { type MergedTree, type MergedTreeOptions, openMergedTree } from './inspect/merged-tree.ts';
 export { clearDiscarded, discardShadow } from './inspect/discard-shadow.ts';
 export { SessionFile, type SessionRecord } from './session-file.ts';

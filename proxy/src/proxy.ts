@@ -15,7 +15,8 @@ import { DEFAULT_FAILOVER_TIMINGS, type FailoverTimings } from './failover/failo
 import { serverOpener } from './failover/open-server.ts';
 import { LocationWatch } from './location-watch.ts';
 import type { Locator, UseRegistry } from './locator.ts';
-import { type LowerServerStatus, openLower } from './lower/lower.ts';
+import type { LowerServerStatus } from './lower/lower.ts';
+import { SharedLowers } from './lower/shared-lowers.ts';
 import { messageOf, ProxyError } from './proxy-error.ts';
 import { mountCommandOf, type ProxyAddress, type ProxyStatus } from './proxy-status.ts';
 import { redirectOnWrite } from './row/layer.ts';
@@ -52,6 +53,8 @@ export interface ProxyOptions {
   readonly cacheDirectory?: string;
   /** How much of its disk the cache may take. */
   readonly cacheLimits?: CacheLimits;
+  /** Shared with other proxies of this process, over the same image. Default: its own. */
+  readonly lowers?: SharedLowers;
   /** Run this version, whatever ran before and whatever is newest. */
   readonly version?: string;
   /** What to do when another version is the newest by now. Default `fresh`. */
@@ -199,7 +202,8 @@ async function start(options: ProxyOptions, cleanup: Cleanup): Promise<Proxy> {
     notices.push(full);
     logger.warn(full);
   }
-  const lower = await openLower({
+  const lowers = options.lowers ?? new SharedLowers({ logger });
+  const lower = await lowers.open({
     digest,
     boot: { isBoot: !session.resumed, published: location.bootProfile },
     servers: location.servers,

@@ -12,6 +12,7 @@ import { listenMount } from '@rowfs/nfs3';
 import {
   type ImageServer,
   type Locator,
+  SharedLowers,
   staticLocator,
   type UpgradePolicy,
   type UseRegistry,
@@ -218,6 +219,7 @@ async function serveMachines(
       space: options.quota === undefined ? {} : { quota: options.quota },
       ...(options.version === undefined ? {} : { version: options.version }),
       upgrade: options.upgrade,
+      lowers: new SharedLowers({ logger }),
     },
     host: subnet.address,
     upWithinMs: options.upWithin * 1000,

@@ -12,13 +12,20 @@ import { BootRecorder } from './boot-recorder.ts';
 import type { BootOptions, ImageStatus, Lower, LowerOptions } from './lower.ts';
 import { blockCacheDirectory } from './warm-cache.ts';
 
+export interface ImageLowerOptions extends Omit<LowerOptions, 'records'> {
+  readonly digest: string;
+}
+
+/** Nothing in it is of one shadow: several may be over it. */
+export interface ImageLower extends Lower {
+  readonly image: Image;
+}
+
 /**
  * A verified image: all but the contents of files is answered from its manifest, and of the contents nothing
  * goes up that was not proven, whoever it came from.
  */
-export async function openImageLower(
-  options: LowerOptions & { readonly digest: string },
-): Promise<Lower> {
+export async function openImageLower(options: ImageLowerOptions): Promise<ImageLower> {
   const { digest, servers, openServer, timings, cacheDirectory, cacheLimits, logger } = options;
   const { image, isKept, wrong } = await findImage({
     ...options,
@@ -60,6 +67,7 @@ export async function openImageLower(
     },
   });
   return {
+    image,
     service: view,
     known: undefined,
     tree: view.tree,
@@ -79,7 +87,7 @@ function wrongManifest(server: string, reason: string): ServerFault {
 function prefetchBoot(
   image: Image,
   reader: BlockReader,
-  options: LowerOptions,
+  options: ImageLowerOptions,
   { isBoot, published }: BootOptions,
   cleanup: Cleanup,
 ): BootPrefetch {

@@ -67,6 +67,16 @@ export async function findImage(options: FindImageOptions): Promise<FoundImage> 
   return { image, isKept: false, wrong };
 }
 
+/**
+ * Sees that the manifest of a shadow's image is with it, once the image is known.
+ *
+ * @throws ProxyError STATE_UNUSABLE
+ */
+export async function keepWithShadow(shadow: string, image: Image, logger: Logger): Promise<void> {
+  const path = shadowManifestPath(shadow);
+  if ((await readKept(path, image.digest, logger)) === undefined) await keepManifest(path, image);
+}
+
 /** Undefined when it is not there, or damaged: then another has it. */
 async function readKept(path: string, digest: Buffer, logger: Logger): Promise<Image | undefined> {
   if (!existsSync(path)) return undefined;
