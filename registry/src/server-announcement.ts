@@ -77,9 +77,15 @@ export async function announceServer(
   const alive = keepAlive(
     clock,
     async () => {
-      await put({ withdrawn: false });
-      acknowledgedAt = new Date(clock.now());
-      await watchRetirement();
+      try {
+        await put({ withdrawn: false });
+        acknowledgedAt = new Date(clock.now());
+      } finally {
+        // Whose entry is refused, as that of a clock far off is, learns of its retirement all the same.
+        await watchRetirement().catch((error: unknown) =>
+          logger.warn({ appliance, version, reason: messageOf(error) }, 'latest record not read'),
+        );
+      }
       first.resolve(undefined);
       return (ttlSeconds * 1000) / 2;
     },

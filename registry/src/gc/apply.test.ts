@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { sleep } from '../clock.ts';
+import { type Clock, sleep } from '../clock.ts';
 import { generateIdentity } from '../identity.ts';
 import { createPublisher, type Publisher } from '../publisher.ts';
 import { PublishMarks } from '../publish-marks.ts';
@@ -218,6 +218,32 @@ describe('publish and gc', () => {
     await twin.clock.advance(20_000);
     assert.deepEqual(told, [], 'what is announced anew belongs to no earlier deletion');
     await twin.clock.until(again.withdraw());
+  });
+
+  it('tells a server whose entries are refused, as that of a clock an hour behind is', async () => {
+    const scene = await setUp();
+    const { twin, appliance } = scene;
+    const clock: Clock = {
+      now: () => twin.clock.now() - 3_600_000,
+      after: (ms, action) => twin.clock.after(ms, action),
+    };
+    const node = await twin.add({ clock });
+    let isTold = false;
+    const announcing = announceServer(node, {
+      appliance,
+      version: 'v1',
+      address,
+      holdings: 'full',
+      load: () => 0,
+      ttlSeconds: 20,
+      onDeletable: () => (isTold = true),
+    });
+    const announcement = await twin.clock.until(announcing);
+    await apply(scene, await scene.plan());
+    await twin.clock.advance(20_000);
+    assert.equal(announcement.acknowledgedAt, undefined, 'no entry of it was taken');
+    assert.ok(isTold);
+    await twin.clock.until(announcement.withdraw());
   });
 
   it('goes on with what a gc left that was killed while it waited', async () => {
