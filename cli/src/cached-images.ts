@@ -68,11 +68,12 @@ async function imageOfAppliance(
     const request = version === undefined ? {} : { version };
     const found = await registryLocator(node, appliance).locate(request, signal);
     const name = `${appliance} ${found.version ?? ''}`.trim();
-    const { digest, servers } = found;
+    const { digest, manifestBytes, servers } = found;
     if (digest === undefined)
       throw new CliError('NO_MANIFEST', `${name} was published without a manifest`);
     const { image } = await findImage({
       digest,
+      manifestBytes,
       servers,
       openServer: serverOpener(logger),
       shadow: undefined,

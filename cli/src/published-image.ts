@@ -11,10 +11,12 @@ import {
 import {
   decodeProfile,
   type ImageServer,
+  type PublishedFile as PublishedFileInHex,
   readExportFile,
   serverAddress,
   serverOpener,
 } from '@rowfs/proxy';
+import type { PublishedFile } from '@rowfs/registry';
 import type { Logger } from 'pino';
 import { CliError, lineOf } from './errors.ts';
 
@@ -57,7 +59,7 @@ async function imageOn(server: ImageServer, { logger }: PublishedImageOptions): 
     server,
     openServer: serverOpener(logger),
     path: MANIFEST_PATH,
-    maxBytes: MAX_MANIFEST_BYTES,
+    size: { atMost: MAX_MANIFEST_BYTES },
     signal: AbortSignal.timeout(MANIFEST_MS),
   }).catch((error: unknown) => {
     throw new CliError(
@@ -89,26 +91,26 @@ export interface PublishedProfileOptions {
 }
 
 /**
- * The digest of the boot profile that servers have; undefined when none was named and the first server has none.
+ * The boot profile that servers have; undefined when none was named and the first server has none.
  *
  * @throws CliError NO_PROFILE when the one that was named is none of this image, or no server has it
  */
 export async function profileOfServers(
   options: PublishedProfileOptions,
-): Promise<Buffer | undefined> {
+): Promise<PublishedFile | undefined> {
   const { servers, profile: file, image, logger } = options;
   if (file === undefined) {
     const [first] = servers;
     const bytes = first && (await profileOn(first, logger));
-    return bytes && digestOfProfile(bytes, image, `${serverAddress(first)}, ${BOOT_PROFILE_PATH}`);
+    return bytes && publishedProfile(bytes, image, `${serverAddress(first)}, ${BOOT_PROFILE_PATH}`);
   }
   const bytes = await readFile(file).catch((error: unknown) => {
     throw new CliError('NO_PROFILE', `cannot read ${file}: ${lineOf(error)}`, { cause: error });
   });
-  const digest = digestOfProfile(bytes, image, file);
+  const named = publishedProfile(bytes, image, file);
   for (const server of servers) {
     const there = await profileOn(server, logger);
-    if (there !== undefined && digestOf(there).equals(digest)) return digest;
+    if (there !== undefined && there.equals(bytes)) return named;
   }
   throw new CliError(
     'NO_PROFILE',
@@ -122,7 +124,7 @@ async function profileOn(server: ImageServer, logger: Logger): Promise<Buffer | 
       server,
       openServer: serverOpener(logger),
       path: BOOT_PROFILE_PATH,
-      maxBytes: MAX_PROFILE_BYTES,
+      size: { atMost: MAX_PROFILE_BYTES },
       signal: AbortSignal.timeout(MANIFEST_MS),
     });
   } catch {
@@ -131,10 +133,10 @@ async function profileOn(server: ImageServer, logger: Logger): Promise<Buffer | 
   }
 }
 
-function digestOfProfile(bytes: Buffer, image: Image, where: string): Buffer {
+function publishedProfile(bytes: Buffer, image: Image, where: string): PublishedFile {
   try {
     decodeProfile(bytes, image);
-    return digestOf(bytes);
+    return { digest: digestOf(bytes), bytes: bytes.length };
   } catch (error) {
     throw new CliError('NO_PROFILE', `${where}: ${lineOf(error)}`, { cause: error });
   }
@@ -151,6 +153,18 @@ export function blocksToVerify({ blockCount }: Image, all: boolean): number[] {
   while (chosen.size < SAMPLED_BLOCKS) chosen.add(randomInt(blockCount));
   return [...chosen].sort((a, b) => a - b);
 }
+
+/** What is signed of an image. */
+export const publishedManifest = ({ digest, bytes }: Image): PublishedFile => ({
+  digest,
+  bytes: bytes.length,
+});
+
+/** As results show it. */
+export const inHex = ({ digest, bytes }: PublishedFile): PublishedFileInHex => ({
+  digest: hexOf(digest),
+  bytes,
+});
 
 export const hexOf = (digest: Uint8Array | undefined): string =>
   Buffer.from(digest ?? []).toString('hex');

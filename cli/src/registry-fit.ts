@@ -13,7 +13,7 @@ import {
   type ResolveOptions,
   type ServerAddress,
 } from '@rowfs/registry';
-import { hexOf } from './published-image.ts';
+import { hexOf, inHex } from './published-image.ts';
 
 /**
  * The registry as the proxy wants it: where the servers of an appliance's version are. A channel counts
@@ -39,8 +39,11 @@ export function registryLocator(
       return {
         appliance,
         version: found.version,
-        ...(found.manifest !== null && { digest: hexOf(found.manifest) }),
-        ...(found.bootProfile !== null && { bootProfile: hexOf(found.bootProfile) }),
+        ...(found.manifest !== null && {
+          digest: hexOf(found.manifest.digest),
+          manifestBytes: found.manifest.bytes,
+        }),
+        ...(found.bootProfile !== null && { bootProfile: inHex(found.bootProfile) }),
         servers: found.servers.map(({ address }) => imageServer(address)),
         ...(found.staleSince === undefined ? {} : { staleSince: found.staleSince }),
       };

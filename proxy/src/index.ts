@@ -6,6 +6,7 @@ export {
   type ImageServer,
   type Location,
   type Locator,
+  type PublishedFile,
   serverAddress,
   staticLocator,
   type UseLease,

@@ -9,6 +9,14 @@ export interface ImageServer {
   readonly export: string;
 }
 
+/** A file that was published with a version, as the publisher signed it. */
+export interface PublishedFile {
+  /** In hex. */
+  readonly digest: string;
+  /** Its size: nothing longer is taken for it. */
+  readonly bytes: number;
+}
+
 /** Which version of which appliance to run, and who serves it. */
 export interface Location {
   readonly appliance?: string;
@@ -18,8 +26,10 @@ export interface Location {
    * taken from any server. Without it servers are believed.
    */
   readonly digest?: string;
-  /** The digest of the boot profile that was published with it, in hex: what is fetched ahead. */
-  readonly bootProfile?: string;
+  /** The size of that manifest, where the publisher signed it too. */
+  readonly manifestBytes?: number;
+  /** What is fetched ahead. */
+  readonly bootProfile?: PublishedFile;
   /** The best first. */
   readonly servers: readonly ImageServer[];
   /** Set when this is an old answer, kept because nobody could be asked: since when it is old. */

@@ -6,6 +6,7 @@
  * - NO_SERVERS: the locator knows no server of the version.
  * - STATE_UNUSABLE: the state directory cannot be read or written.
  * - EXPORT_UNREADABLE: a server does not give a file of its export.
+ * - NOT_AS_PUBLISHED: what a server has is not what was published with the version.
  * - NOT_FETCHABLE: no server gives what was published with the version, such as its manifest.
  * - PORT_IN_USE, PORT_REFUSED: another program listens there, or we are not allowed to.
  */
@@ -15,6 +16,7 @@ export type ProxyErrorCode =
   | 'NO_SERVERS'
   | 'STATE_UNUSABLE'
   | 'EXPORT_UNREADABLE'
+  | 'NOT_AS_PUBLISHED'
   | 'NOT_FETCHABLE'
   | 'PORT_IN_USE'
   | 'PORT_REFUSED';

@@ -159,6 +159,7 @@ async function start(options: ProxyOptions, cleanup: Cleanup): Promise<Proxy> {
     appliance: location.appliance,
     version: location.version,
     digest: location.digest,
+    manifestBytes: location.manifestBytes,
     bootProfile: location.bootProfile,
     shadow: session.shadow,
     servers: location.servers,
@@ -205,6 +206,7 @@ async function start(options: ProxyOptions, cleanup: Cleanup): Promise<Proxy> {
   const lowers = options.lowers ?? new SharedLowers({ logger });
   const lower = await lowers.open({
     digest,
+    manifestBytes: location.manifestBytes,
     boot: { isBoot: !session.resumed, published: location.bootProfile },
     servers: location.servers,
     openServer: serverOpener(logger),

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { ImageServer } from './locator.ts';
+import type { ImageServer, PublishedFile } from './locator.ts';
 import { messageOf, ProxyError } from './proxy-error.ts';
 import { replaceFile } from './store/replace-file.ts';
 
@@ -12,8 +12,9 @@ export interface SessionRecord {
   readonly version?: string | undefined;
   /** Of the manifest of a verified image, in hex. */
   readonly digest?: string | undefined;
-  /** Of the published boot profile, in hex. */
-  readonly bootProfile?: string | undefined;
+  /** Of that manifest, where it was signed. */
+  readonly manifestBytes?: number | undefined;
+  readonly bootProfile?: PublishedFile | undefined;
   /** Name of the shadow that was used. */
   readonly shadow: string;
   /** Who served the version, the last time that the locator knew. */

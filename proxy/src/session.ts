@@ -95,6 +95,7 @@ async function locate(
       ...(previous.appliance !== undefined && { appliance: previous.appliance }),
       ...(previous.version !== undefined && { version: previous.version }),
       ...(previous.digest !== undefined && { digest: previous.digest }),
+      ...(previous.manifestBytes !== undefined && { manifestBytes: previous.manifestBytes }),
       ...(previous.bootProfile !== undefined && { bootProfile: previous.bootProfile }),
       servers: previous.servers,
       staleSince: new Date(previous.locatedAt),

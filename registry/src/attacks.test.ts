@@ -18,7 +18,7 @@ import {
 import type { Mandate } from './latest-writer.ts';
 import type { RequestHandler } from './protocol/messages.ts';
 import { createPublisher, type Publisher } from './publisher.ts';
-import { MAX_SEQ, signLatest, type Latest } from './records/latest.ts';
+import { MAX_SEQ, signLatest, type Latest, type PublishedFile } from './records/latest.ts';
 import { signServerEntry, type ServerEntry } from './records/server-entry.ts';
 import { encodeCbor, MAX_RECORD_BYTES } from './records/signed-record.ts';
 import { signRecovery, signSuccession } from './records/succession.ts';
@@ -31,7 +31,10 @@ import { createTwinNetwork, type TwinNetwork } from './twin/twin-network.ts';
 const NODES = 8;
 const DAY_MS = 86_400_000;
 const nas = { host: 'nas', port: 2049, exportPath: '/srv' };
-const image = (version: string): Uint8Array => new Uint8Array(32).fill(Number(version));
+const image = (version: string): PublishedFile => ({
+  digest: new Uint8Array(32).fill(Number(version)),
+  bytes: 4000,
+});
 
 /** What a lying node answers; what is not here, it does not answer. */
 type Lies = Partial<Record<string, unknown>>;

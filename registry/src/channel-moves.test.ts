@@ -6,12 +6,16 @@ import { after, before, describe, it } from 'node:test';
 import { versionBefore } from './channel-moves.ts';
 import { generateIdentity } from './identity.ts';
 import { createPublisher, type Publisher } from './publisher.ts';
+import type { PublishedFile } from './records/latest.ts';
 import { createResolver, type Resolution, type ResolveOptions } from './resolver.ts';
 import { patiently } from './twin/patiently.ts';
 import { createTwinNetwork } from './twin/twin-network.ts';
 
 const servers = [{ host: 'nas', port: 2049, exportPath: '/srv' }];
-const image = (version: string): Buffer => Buffer.alloc(32, Number(version));
+const image = (version: string): PublishedFile => ({
+  digest: Buffer.alloc(32, Number(version)),
+  bytes: 4000,
+});
 
 interface Bench {
   readonly publisher: Publisher;
@@ -108,9 +112,9 @@ describe('channels', () => {
     const { publish, resolve } = await setUp();
     await publish('1');
     await publish('2');
-    assert.equal((await resolve({ manifest: image('1') })).version, '1');
-    await assert.rejects(resolve({ manifest: image('9') }), { code: 'VERSION_NOT_FOUND' });
-    await assert.rejects(resolve({ manifest: image('1'), channel: 'stable' }), {
+    assert.equal((await resolve({ manifest: image('1').digest })).version, '1');
+    await assert.rejects(resolve({ manifest: image('9').digest }), { code: 'VERSION_NOT_FOUND' });
+    await assert.rejects(resolve({ manifest: image('1').digest, channel: 'stable' }), {
       code: 'ANOTHER_IMAGE',
     });
   });

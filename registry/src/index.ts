@@ -20,7 +20,7 @@ export type { ApplianceId } from './appliance-id.ts';
 export { formatServerAddress, NFS_PORT, parseServerAddress } from './records/server-address.ts';
 export type { ServerAddress } from './records/server-address.ts';
 export { channelsOf, keptVersion, STABLE } from './records/latest.ts';
-export type { HistoryEntry, Latest, SignedLatest } from './records/latest.ts';
+export type { HistoryEntry, Latest, PublishedFile, SignedLatest } from './records/latest.ts';
 export type { ServerEntry, SignedServerEntry } from './records/server-entry.ts';
 export type { Sharer } from './records/lease.ts';
 export { createPublisher } from './publisher.ts';

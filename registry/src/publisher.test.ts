@@ -5,13 +5,19 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { generateIdentity } from './identity.ts';
 import { createPublisher, type PublishRequest, type PublishReport } from './publisher.ts';
+import type { PublishedFile } from './records/latest.ts';
 import { createResolver, type Resolution } from './resolver.ts';
 import { patiently } from './twin/patiently.ts';
 import { createTwinNetwork } from './twin/twin-network.ts';
 
 const servers = [{ host: 'nas', port: 2049, exportPath: '/srv' }];
-const manifest = Buffer.alloc(32, 1);
-const bootProfile = Buffer.alloc(32, 2);
+const manifest = { digest: Buffer.alloc(32, 1), bytes: 4000 };
+const bootProfile = { digest: Buffer.alloc(32, 2), bytes: 70 };
+
+const plain = ({ digest, bytes }: PublishedFile): PublishedFile => ({
+  digest: Buffer.from(digest),
+  bytes,
+});
 
 describe('what is published about a version', () => {
   let stateDir: string;
@@ -43,7 +49,7 @@ describe('what is published about a version', () => {
     };
   }
 
-  it('has the digests of every version that is kept, not only of the newest', async () => {
+  it('has digests and sizes of every version that is kept, not only of the newest', async () => {
     const { publish, resolve } = await setUp();
     await publish({ version: '1', bootProfile });
     await publish({ version: '2', manifest: null });
@@ -51,7 +57,7 @@ describe('what is published about a version', () => {
     assert.deepEqual([newest.version, newest.manifest, newest.bootProfile], ['2', null, null]);
     const pinned = await resolve('1');
     assert.deepEqual(
-      [pinned.manifest, pinned.bootProfile].map((digest) => Buffer.from(digest!)),
+      [pinned.manifest, pinned.bootProfile].map((file) => plain(file!)),
       [manifest, bootProfile],
     );
   });
@@ -59,7 +65,7 @@ describe('what is published about a version', () => {
   it('is one image for ever', async () => {
     const { publish, resolve } = await setUp();
     await publish({ version: '1' });
-    for (const another of [Buffer.alloc(32, 9), null]) {
+    for (const another of [{ ...manifest, digest: Buffer.alloc(32, 9) }, null]) {
       await assert.rejects(publish({ version: '1', manifest: another }), { code: 'ANOTHER_IMAGE' });
     }
     assert.equal((await resolve()).latest.seq, 1);
@@ -69,7 +75,7 @@ describe('what is published about a version', () => {
     const { publish, resolve } = await setUp();
     await publish({ version: '1', bootProfile });
     await publish({ version: '1' });
-    assert.deepEqual(Buffer.from((await resolve()).bootProfile!), bootProfile);
+    assert.deepEqual(plain((await resolve()).bootProfile!), bootProfile);
     await publish({ version: '1', bootProfile: null });
     assert.equal((await resolve()).bootProfile, null);
   });

@@ -14,7 +14,7 @@ import { LatestWriter, type LatestDraft, type LatestWriterInit } from './latest-
 import { PublishMarks } from './publish-marks.ts';
 import { PublishedAppliances } from './published-appliances.ts';
 import { channelsOf, MAX_HISTORY, STABLE } from './records/latest.ts';
-import type { HistoryEntry, Latest } from './records/latest.ts';
+import type { HistoryEntry, Latest, PublishedFile } from './records/latest.ts';
 import { formatServerAddress, type ServerAddress } from './records/server-address.ts';
 import { isDueForRenewal, renewRecord, validityOf } from './renewal.ts';
 
@@ -39,10 +39,10 @@ export interface PublishRequest {
   readonly version: string;
   /** All NFSv3 servers that the publisher vouches for: one that is not named again is withdrawn. */
   readonly servers: readonly ServerAddress[];
-  /** The digest of the image's manifest. Null: a plain NFS export, which nobody can verify. */
-  readonly manifest: Uint8Array | null;
-  /** The digest of the boot profile; null takes one away, and without a word it stays as it is. */
-  readonly bootProfile?: Uint8Array | null;
+  /** The image's manifest. Null: a plain NFS export, which nobody can verify. */
+  readonly manifest: PublishedFile | null;
+  /** The boot profile; null takes one away, and without a word it stays as it is. */
+  readonly bootProfile?: PublishedFile | null;
   /**
    * The channels to move to this version, e.g. `["beta"]`; `stable` if not given. The first version of
    * an appliance is `stable` in any case.
@@ -311,8 +311,9 @@ function knownVersion(
   return [...history, ...retired].find((known) => known.version === version);
 }
 
-const digestText = (digest: Uint8Array | null): string => Buffer.from(digest ?? []).toString('hex');
-const imageText = (manifest: Uint8Array | null): string =>
+const digestText = (file: PublishedFile | null): string =>
+  Buffer.from(file?.digest ?? []).toString('hex');
+const imageText = (manifest: PublishedFile | null): string =>
   manifest === null ? 'without a manifest' : `with the manifest ${digestText(manifest)}`;
 
 function nextLatest(

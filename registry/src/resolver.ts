@@ -4,7 +4,7 @@ import { checkVersion, parseApplianceId } from './appliance-id.ts';
 import { RegistryError } from './errors.ts';
 import type { RegistryNode } from './node.ts';
 import { channelsOf, keptVersion, STABLE } from './records/latest.ts';
-import type { HistoryEntry, Latest, SignedLatest } from './records/latest.ts';
+import type { HistoryEntry, Latest, PublishedFile, SignedLatest } from './records/latest.ts';
 import { formatServerAddress, type ServerAddress } from './records/server-address.ts';
 import { isEndorsed, validateServerEntry, type SignedServerEntry } from './records/server-entry.ts';
 import { decodeCbor, encodeCbor, sameBytes } from './records/signed-record.ts';
@@ -25,9 +25,9 @@ export interface ResolvedServer {
 export interface Resolution {
   readonly appliance: string;
   readonly version: string;
-  /** The digests of its manifest and its boot profile, as signed; null where it has none. */
-  readonly manifest: Uint8Array | null;
-  readonly bootProfile: Uint8Array | null;
+  /** Digest and size of its manifest and of its boot profile, as signed; null where it has none. */
+  readonly manifest: PublishedFile | null;
+  readonly bootProfile: PublishedFile | null;
   readonly latest: Latest;
   /** Best first: endorsed, then full holdings, then the least loaded. */
   readonly servers: readonly ResolvedServer[];
@@ -151,7 +151,7 @@ function chooseVersion(latest: Latest, options: ResolveOptions): HistoryEntry {
   const { manifest } = options;
   if (manifest === undefined) return namedVersion(latest, options);
   const isPinned = (kept: HistoryEntry): boolean =>
-    kept.manifest !== null && sameBytes(kept.manifest, manifest);
+    kept.manifest !== null && sameBytes(kept.manifest.digest, manifest);
   const { version, channel } = options;
   const kept =
     version === undefined && channel === undefined

@@ -13,7 +13,11 @@ import {
 import { type TestScope, testScope } from '../support/test-scope.ts';
 
 type ReadyNode = { readonly peerId: string; readonly addresses: readonly string[] };
-type Resolved = { readonly version: string; readonly seq: number; readonly manifest: string };
+type Resolved = {
+  readonly version: string;
+  readonly seq: number;
+  readonly manifest: { readonly digest: string; readonly bytes: number };
+};
 
 const anyPort = ['--listen', '127.0.0.1:0', '--rest', '127.0.0.1:0'];
 
@@ -69,8 +73,15 @@ test('a version is tried in beta, becomes stable, and is gone back from, under a
   await askRowfs(['rollback', 'debian'], owner);
   const back = await resolve('debian@acme');
   assert.deepEqual([back.version, back.seq], ['v1', 4]);
-  assert.equal((await resolve('debian@acme', '--digest', beta.manifest)).version, 'v2');
-  const pinned = ['proxy', 'debian@acme:beta', ...anyPort, '--digest', stable.manifest, '--json'];
+  assert.equal((await resolve('debian@acme', '--digest', beta.manifest.digest)).version, 'v2');
+  const pinned = [
+    'proxy',
+    'debian@acme:beta',
+    ...anyPort,
+    '--digest',
+    stable.manifest.digest,
+    '--json',
+  ];
   assert.match((await runRowfs(pinned, user)).stderr, /is not the image/);
 
   const other = await askRowfs<{ publisher: string }>(['key'], user);

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test from 'node:test';
 import { setTimeout } from 'node:timers/promises';
@@ -48,6 +48,11 @@ interface SessionAnswer {
     readonly prefetch: { readonly blocks: number; readonly done: number } | null;
   } | null;
   readonly servers: readonly SessionServer[];
+}
+
+interface PublishedFile {
+  readonly digest: string;
+  readonly bytes: number;
 }
 
 /** A server that flips a bit in the data of every READ but the manifest's, as long as it lies. */
@@ -198,7 +203,7 @@ test(
     assert.ok(refused.stderr.includes(addresses[1]!), refused.stderr);
     assert.match(refused.stderr, / right at \d+: /, 'the file and the place in it are named');
     liar.isLying = false;
-    const { manifest } = await askRowfs<{ manifest: string }>(
+    const { manifest } = await askRowfs<{ manifest: PublishedFile }>(
       publish('v1', addresses, '--verify-all'),
       publisher,
     );
@@ -207,7 +212,8 @@ test(
     liar.isLying = true;
     await assertSame(proxy, tree);
     const session = await sessionOf(proxy);
-    assert.equal(session.image?.digest, manifest);
+    assert.equal(session.image?.digest, manifest.digest);
+    assert.equal(manifest.bytes, (await stat(join(tree, '.rowfs', 'manifest'))).size);
     const [honest, lying] = addresses.map((address) =>
       session.servers.find((each) => each.address === address.replace(/,\d+/, '')),
     );
@@ -285,14 +291,17 @@ test('what a boot read is published, and fetched ahead by machines that boot lat
   const notThere = await runRowfs([...publish('--profile', recorded), '--json'], publisher);
   assert.match(notThere.stderr, /NO_PROFILE/);
   await copyFile(recorded, join(tree, '.rowfs', 'boot-profile'));
-  const published = await askRowfs<{ refreshed: boolean; bootProfile: string | null }>(
+  const published = await askRowfs<{ refreshed: boolean; bootProfile: PublishedFile | null }>(
     publish(),
     publisher,
   );
   assert.equal(published.refreshed, true);
-  const resolved = await askRowfs<{ bootProfile: string | null }>(['resolve', id], publisher);
-  assert.equal(resolved.bootProfile, published.bootProfile);
-  assert.match(resolved.bootProfile ?? '', /^[0-9a-f]{64}$/);
+  const resolved = await askRowfs<{ bootProfile: PublishedFile | null }>(
+    ['resolve', id],
+    publisher,
+  );
+  assert.deepEqual(resolved.bootProfile, published.bootProfile);
+  assert.equal(resolved.bootProfile?.bytes, (await stat(recorded)).size);
 
   const second = await boot('second');
   let image = (await sessionOf(second)).image;

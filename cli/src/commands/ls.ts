@@ -2,7 +2,7 @@ import { channelsOf, countSharers, createResolver, RegistryError } from '@rowfs/
 import type { Command } from 'commander';
 import { applianceOf, commandContext, withRegistry } from '../command-context.ts';
 import { table } from '../output.ts';
-import { hexOf } from '../published-image.ts';
+import { inHex } from '../published-image.ts';
 
 /** Hex digits that tell images apart for people. */
 const SHORT_DIGEST = 12;
@@ -32,7 +32,7 @@ export function addLsCommand(program: Command): void {
             return {
               version,
               published: new Date(published).toISOString(),
-              manifest: manifest === null ? null : hexOf(manifest),
+              manifest: manifest && inHex(manifest),
               current: version === latest.version,
               channels: Object.entries(channelsOf(latest)).flatMap(([c, at]) =>
                 at === version ? [c] : [],
@@ -50,7 +50,7 @@ export function addLsCommand(program: Command): void {
           versions.map((each) => [
             each.version,
             each.published,
-            each.manifest?.slice(0, SHORT_DIGEST) ?? 'plain',
+            each.manifest?.digest.slice(0, SHORT_DIGEST) ?? 'plain',
             String(each.servers),
             `${each.sharers}${each.sharersComplete ? '' : '+'}`,
             each.channels.join(', '),

@@ -5,6 +5,7 @@ import {
   formatServerAddress,
   loadOrCreateKey,
   parseServerAddress,
+  type PublishedFile,
   type ServerAddress,
 } from '@rowfs/registry';
 import { type Command, Option } from 'commander';
@@ -13,7 +14,13 @@ import { CliError } from '../errors.ts';
 import { type CommonOptions, parseDuration, RepeatableOption } from '../options.ts';
 import { loadPublisherKey, publisherKeyPath } from '../publisher-key.ts';
 import { progressBar } from '../progress-bar.ts';
-import { blocksToVerify, hexOf, imageOfServers, profileOfServers } from '../published-image.ts';
+import {
+  blocksToVerify,
+  imageOfServers,
+  inHex,
+  profileOfServers,
+  publishedManifest,
+} from '../published-image.ts';
 import { imageServer } from '../registry-fit.ts';
 import { sameTree, verifyExport } from '../verify-export.ts';
 
@@ -61,8 +68,8 @@ export function addPublishCommand(program: Command): void {
       'after',
       `
 Each server is mounted and read before anything is announced: it must have the manifest of the image, as
-rowfs image build leaves it in the tree, and blocks that are read at random must be right. The digest
-of the manifest is signed with the version, and clients take nothing from a server that does not fit it.
+rowfs image build leaves it in the tree, and blocks that are read at random must be right. Digest and size
+of the manifest are signed with the version, and clients take nothing from a server that does not fit.
 A version is one image for ever: what changed is another version.
 
 A boot profile says what to fetch ahead. Each proxy records one in its --cache, boot-profiles/DIGEST;
@@ -101,7 +108,7 @@ Examples:
           name,
           version: options.version,
           servers: options.server,
-          manifest: image?.digest ?? null,
+          manifest: image === undefined ? null : publishedManifest(image),
           ...(bootProfile === undefined ? {} : { bootProfile }),
           ...(options.channel === undefined ? {} : { channels: options.channel }),
           validForSeconds: options.validFor,
@@ -109,15 +116,15 @@ Examples:
         context.output.result(
           {
             ...report,
-            manifest: image === undefined ? null : hexOf(image.digest),
-            bootProfile: bootProfile === undefined ? null : hexOf(bootProfile),
+            manifest: image === undefined ? null : inHex(publishedManifest(image)),
+            bootProfile: bootProfile === undefined ? null : inHex(bootProfile),
           },
           ({ appliance, version, servers, withdrawn, holders, replicas, refreshed, ...more }) =>
             [
               `${refreshed ? 'refreshed' : 'published'} ${appliance}`,
               `version ${version}, held by ${holders} of ${replicas} registry nodes`,
-              `  image ${more.manifest ?? 'without a manifest: nobody can verify it'}`,
-              ...(more.bootProfile === null ? [] : [`  boot profile ${more.bootProfile}`]),
+              `  image ${more.manifest?.digest ?? 'without a manifest: nobody can verify it'}`,
+              ...(more.bootProfile === null ? [] : [`  boot profile ${more.bootProfile.digest}`]),
               ...servers.map((server) => `  from ${server}`),
               ...withdrawn.map((server) => `  no longer from ${server}`),
             ].join('\n'),
@@ -141,12 +148,12 @@ async function checkedImage(
   );
 }
 
-/** The digest of the boot profile that is to be published; undefined to leave it as it is. */
+/** The boot profile that is to be published; undefined to leave it as it is. */
 function profileOf(
   { logger }: CommandContext,
   { profile, server: servers }: PublishOptions,
   image: Image,
-): Promise<Buffer | undefined> {
+): Promise<PublishedFile | undefined> {
   return profileOfServers({ servers: servers.map(imageServer), profile, image, logger });
 }
 

@@ -3,7 +3,7 @@ import { type Command, Option } from 'commander';
 import { applianceRefOf, commandContext, withRegistry } from '../command-context.ts';
 import { parseDigest } from '../options.ts';
 import { table } from '../output.ts';
-import { hexOf } from '../published-image.ts';
+import { inHex } from '../published-image.ts';
 
 interface ResolveCommandOptions {
   readonly version?: string;
@@ -44,8 +44,8 @@ Examples:
       const result = {
         appliance,
         version: found.version,
-        manifest: found.manifest === null ? null : hexOf(found.manifest),
-        bootProfile: found.bootProfile === null ? null : hexOf(found.bootProfile),
+        manifest: found.manifest && inHex(found.manifest),
+        bootProfile: found.bootProfile && inHex(found.bootProfile),
         channels: channelsOf(found.latest),
         seq: found.latest.seq,
         published: new Date(found.latest.published).toISOString(),
@@ -62,7 +62,7 @@ Examples:
         [
           appliance,
           `version ${found.version}${staleSince === null ? '' : `, stale since ${staleSince}`}`,
-          `image ${manifest ?? 'without a manifest: nobody can verify it'}`,
+          `image ${manifest?.digest ?? 'without a manifest: nobody can verify it'}`,
           table(
             ['SERVER', 'HOLDINGS', 'LOAD', 'VOUCHED FOR BY'],
             servers.map((server) => [

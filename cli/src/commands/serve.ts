@@ -300,13 +300,15 @@ async function checkPublished(
     });
   const manifest = known && keptVersion(known.latest, version)?.manifest;
   if (manifest === undefined || manifest === null) return;
-  await readImage(join(directory, MANIFEST_PATH), { digest: manifest }).catch((error: unknown) => {
-    throw new CliError(
-      'ANOTHER_IMAGE',
-      `this is not ${appliance} ${version} as it was published: ${lineOf(error)}`,
-      { cause: error },
-    );
-  });
+  await readImage(join(directory, MANIFEST_PATH), { digest: manifest.digest }).catch(
+    (error: unknown) => {
+      throw new CliError(
+        'ANOTHER_IMAGE',
+        `this is not ${appliance} ${version} as it was published: ${lineOf(error)}`,
+        { cause: error },
+      );
+    },
+  );
 }
 
 function advertisedHost({ advertise, listen }: ServeOptions): string {

@@ -151,6 +151,8 @@ async function openOldImage(
   cleanup.add(() => records.close());
   const lower = await openLower({
     digest,
+    // As a rule the manifest is in the shadow.
+    manifestBytes: undefined,
     boot: undefined,
     servers,
     openServer: serverOpener(logger),

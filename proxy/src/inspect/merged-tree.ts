@@ -55,6 +55,8 @@ export async function openMergedTree(options: MergedTreeOptions): Promise<Merged
     const lower = await openLower({
       ...options,
       digest: belongsTo.digest,
+      // As a rule the manifest is in the shadow.
+      manifestBytes: undefined,
       boot: undefined,
       openServer: serverOpener(logger),
       shadow: directory,

@@ -7,7 +7,7 @@ import { blocksOfProfile, type BootProfile, mergeProfiles } from '../boot-profil
 import { readProfile } from '../boot-profile/profile-files.ts';
 import { decodeProfile } from '../boot-profile/profile-format.ts';
 import type { OpenServer } from '../failover/replica.ts';
-import type { ImageServer } from '../locator.ts';
+import type { ImageServer, PublishedFile } from '../locator.ts';
 import { messageOf } from '../proxy-error.ts';
 import { fetchPublished } from '../published/fetch-published.ts';
 import { replaceFile } from '../store/replace-file.ts';
@@ -15,8 +15,7 @@ import { replaceFile } from '../store/replace-file.ts';
 export interface BootPrefetchOptions {
   readonly image: Image;
   readonly reader: BlockReader;
-  /** Of the published profile, in hex. */
-  readonly published: string | undefined;
+  readonly published: PublishedFile | undefined;
   /** Who may have it. */
   readonly servers: readonly ImageServer[];
   readonly openServer: OpenServer;
@@ -31,9 +30,6 @@ export interface BootPrefetchStatus {
   /** Those that were here, or were fetched, or could not be, by now. */
   readonly done: number;
 }
-
-/** The longest profile of an image of 2^20 blocks is some MB. */
-const MAX_PROFILE_BYTES = 16 * 1024 * 1024;
 
 /** Where this machine's own boots are recorded. */
 export const recordedProfiles = (cacheDirectory: string): string =>
@@ -86,13 +82,14 @@ export class BootPrefetch {
 
   /** As it was kept, or from a server; undefined when there is none, or nobody gives it. */
   async #published(): Promise<BootProfile | undefined> {
-    const { image, published: hex, cacheDirectory, logger } = this.#options;
-    if (hex === undefined) return undefined;
+    const { image, published, cacheDirectory, logger } = this.#options;
+    if (published === undefined) return undefined;
     const open = (bytes: Buffer): BootProfile => {
-      if (digestOf(bytes).toString('hex') !== hex) throw new Error('it has another digest');
+      if (digestOf(bytes).toString('hex') !== published.digest)
+        throw new Error('it has another digest');
       return decodeProfile(bytes, image);
     };
-    const path = join(cacheDirectory, 'published-boot-profiles', hex);
+    const path = join(cacheDirectory, 'published-boot-profiles', published.digest);
     try {
       return open(await readFile(path));
     } catch {
@@ -102,7 +99,7 @@ export class BootPrefetch {
       const { content } = await fetchPublished({
         ...this.#options,
         path: BOOT_PROFILE_PATH,
-        maxBytes: MAX_PROFILE_BYTES,
+        size: { published: published.bytes },
         open: (bytes) => ({ bytes, profile: open(bytes) }),
         signal: this.#closing.signal,
       });

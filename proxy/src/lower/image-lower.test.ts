@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
-import { cp, rm, writeFile } from 'node:fs/promises';
+import { cp, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { buildImage, MANIFEST_PATH, readImage, saveImageInTree } from '@rowfs/image';
-import { connectNfs3, Nfsstat3, walk } from '@rowfs/nfs3';
+import { connectNfs3, type Nfs3Layer, Nfsstat3, walk } from '@rowfs/nfs3';
 import { pino } from 'pino';
 import { BlockCache } from '../block-cache/block-cache.ts';
 import { type ImageServer, type Locator, serverAddress } from '../locator.ts';
@@ -16,7 +16,7 @@ const failover = { patienceMs: 200, mountMs: 500, probeMs: { first: 20, last: 10
 
 let bench: TestBench;
 let tree: string;
-let digest: string;
+let published: { readonly digest: string; readonly manifestBytes: number };
 let stateDirectory: string;
 
 beforeEach(async () => {
@@ -24,18 +24,19 @@ beforeEach(async () => {
   stateDirectory = join(await bench.directory(), 'state');
   tree = await bench.directory();
   for (const name of ['read', 'unread']) await writeFile(join(tree, name), `${name} of the image`);
-  digest = await describeTree(tree);
+  published = await describeTree(tree);
 });
 afterEach(() => bench.close());
 
-async function describeTree(directory: string): Promise<string> {
+async function describeTree(directory: string): Promise<typeof published> {
   const built = await buildImage(directory);
   await saveImageInTree(directory, built);
-  return built.image.digest.toString('hex');
+  const { digest, bytes } = built.image;
+  return { digest: digest.toString('hex'), manifestBytes: bytes.length };
 }
 
 const locate = (servers: readonly ImageServer[]): Locator => ({
-  locate: async () => ({ appliance: 'app', version: '1', digest, servers }),
+  locate: async () => ({ appliance: 'app', version: '1', ...published, servers }),
 });
 
 async function startProxy(options: Partial<ProxyOptions> & { locator: Locator }): Promise<Proxy> {
@@ -117,12 +118,32 @@ describe('a verified image below a proxy', () => {
     });
   });
 
+  it('endless data: a server with a longer manifest is not trusted, and nothing of it is read', async () => {
+    const endless = await bench.copyOf(tree);
+    await truncate(join(endless, MANIFEST_PATH), 2 ** 40);
+    let read = 0;
+    const counted: Nfs3Layer = (lower) => ({
+      ...lower,
+      read(args, ctx) {
+        read += args.count;
+        return lower.read(args, ctx);
+      },
+    });
+    const liar = await bench.serve(endless, '/', counted);
+    const proxy = await startProxy({ locator: locate([liar, await bench.serve(tree)]) });
+    assert.match(
+      proxy.notices.join(),
+      new RegExp(`^${serverAddress(liar)} is not trusted: .* bytes`),
+    );
+    assert.equal(read, 0);
+  });
+
   it('refuses to go on over another image under the same version', async () => {
     const proxy = await startProxy({ locator: locate([await bench.serve(tree)]) });
     await proxy.close();
     const other = await bench.copyOf(tree);
     await writeFile(join(other, 'read'), 'of another image');
-    digest = await describeTree(other);
+    published = await describeTree(other);
     await assert.rejects(startProxy({ locator: locate([await bench.serve(other)]) }), {
       code: 'SHADOW_VERSION_MISMATCH',
     });
@@ -133,7 +154,7 @@ describe('a verified image below a proxy', () => {
     const crashed = await bench.proxyProcess({
       stateDirectory,
       version: '1',
-      digest,
+      ...published,
       servers: [server],
     });
     const before = await clientOf(crashed);

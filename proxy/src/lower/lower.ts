@@ -5,7 +5,7 @@ import type { BlockReaderStatistics } from '../block-reader/block-reader.ts';
 import type { FailoverTimings } from '../failover/failover.ts';
 import type { OpenServer, ServerStatus } from '../failover/replica.ts';
 import type { KnownAttributes } from '../known-attributes.ts';
-import type { ImageServer } from '../locator.ts';
+import type { ImageServer, PublishedFile } from '../locator.ts';
 import type { LowerTree } from '../row/lower-tree.ts';
 import type { RecordStore } from '../store/record-store.ts';
 import type { BootPrefetchStatus } from './boot-prefetch.ts';
@@ -15,6 +15,8 @@ import { openPlainLower } from './plain-lower.ts';
 export interface LowerOptions {
   /** Of the image's manifest, in hex. Undefined: plain exports, whose servers are believed. */
   readonly digest: string | undefined;
+  /** Of that manifest, where it was signed. */
+  readonly manifestBytes: number | undefined;
   /** Undefined when no machine is to boot from it. */
   readonly boot: BootOptions | undefined;
   /** The best first. */
@@ -38,8 +40,7 @@ export interface LowerOptions {
 export interface BootOptions {
   /** A machine begins with it now, and does not go on after a crash of its proxy. */
   readonly isBoot: boolean;
-  /** Of the published boot profile, in hex. */
-  readonly published: string | undefined;
+  readonly published: PublishedFile | undefined;
 }
 
 /** What is below redirect-on-write: the image, wherever it comes from. */

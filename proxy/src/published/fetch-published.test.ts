@@ -9,6 +9,7 @@ import { pino } from 'pino';
 import { type ImageServer, serverAddress } from '../locator.ts';
 import { openTestServer, TestBench } from '../test-support/image-servers.ts';
 import { fetchPublished, type Published } from './fetch-published.ts';
+import type { AcceptedSize } from './read-export-file.ts';
 
 const MAX_BYTES = 4 * 1024 * 1024;
 const right = randomBytes(3_000_001);
@@ -35,19 +36,19 @@ async function serve(bytes: Buffer, layer: Nfs3Layer = (lower) => lower): Promis
 
 function fetchFrom(
   servers: readonly ImageServer[],
-  timings: { readonly slowMs?: number } = {},
+  how: { readonly slowMs?: number; readonly size?: AcceptedSize } = {},
 ): Promise<Published<Buffer>> {
   return fetchPublished({
-    ...timings,
     servers,
     openServer: openTestServer,
     path: '.rowfs/file',
-    maxBytes: MAX_BYTES,
+    size: { atMost: MAX_BYTES },
     open: (bytes) => {
       if (!bytes.equals(right)) throw new Error('these are other bytes');
       return bytes;
     },
     silenceMs: 500,
+    ...how,
     signal: new AbortController().signal,
     logger: pino({ level: 'silent' }),
   });
@@ -138,6 +139,40 @@ describe('what was published with a version', () => {
         return true;
       },
     );
+  });
+
+  it('endless data: of a published size, no byte is asked for beyond it, nor of who claims another', async () => {
+    let [asked, sent] = [0, 0];
+    const counted: Nfs3Layer = (lower) => ({
+      ...lower,
+      async read(args, ctx) {
+        const result = await lower.read(args, ctx);
+        asked += args.count;
+        if (result.status === Nfsstat3.OK) sent += result.count;
+        return result;
+      },
+    });
+    const size = { published: right.length };
+    const claims = [right.length + 1, right.length - 1, MAX_BYTES, 2 ** 40].map(
+      (claimed): Nfs3Layer =>
+        (lower) =>
+          counted(claiming(claimed)(lower)),
+    );
+    const liars = await Promise.all(claims.map((layer) => serve(right, layer)));
+    await assert.rejects(fetchFrom(liars, { size }), {
+      code: 'NOT_FETCHABLE',
+      message: /not the published one: it claims 1099511627776 bytes, and not 3000001/,
+    });
+    assert.equal(asked, 0);
+    const endless = await serve(Buffer.alloc(2 * MAX_BYTES), (lower) =>
+      counted(claiming(right.length)(lower)),
+    );
+    const found = await fetchFrom([...liars, endless, await serve(right)], { size });
+    assert.deepEqual(
+      found.wrong.map(({ server }) => server).sort(),
+      [...liars, endless].map(serverAddress).sort(),
+    );
+    assert.deepEqual([asked, sent], [right.length, right.length]);
   });
 
   it('comes from the next server when one says nothing any more', async () => {

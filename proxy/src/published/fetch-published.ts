@@ -3,7 +3,7 @@ import type { Logger } from 'pino';
 import type { OpenServer } from '../failover/replica.ts';
 import { type ImageServer, serverAddress } from '../locator.ts';
 import { messageOf, ProxyError } from '../proxy-error.ts';
-import { readExportFile } from './read-export-file.ts';
+import { type AcceptedSize, notAsPublished, readExportFile } from './read-export-file.ts';
 
 export interface FetchPublishedOptions<T> {
   /** The best first. */
@@ -11,7 +11,7 @@ export interface FetchPublishedOptions<T> {
   readonly openServer: OpenServer;
   /** From the root of the exports. */
   readonly path: string;
-  readonly maxBytes: number;
+  readonly size: AcceptedSize;
   /** Takes the bytes of some server for what was published, or throws: they are something else. */
   readonly open: (bytes: Buffer) => T;
   /** When nothing comes from any server for this time, in ms, it is given up. Default 10 s. */
@@ -60,15 +60,17 @@ export async function fetchPublished<T>(options: FetchPublishedOptions<T>): Prom
       try {
         return open(bytes);
       } catch (error) {
-        const reason = `its ${path} is not the published one: ${messageOf(error)}`;
-        wrong.push({ server: serverAddress(server), reason });
-        throw new Error(`${serverAddress(server)}: ${reason}`, { cause: error });
+        throw notAsPublished(path, messageOf(error), error);
       }
     } catch (error) {
-      if (!either.aborted) {
-        reasons.push(messageOf(error));
-        logger.warn({ server: serverAddress(server) }, messageOf(error));
+      if (either.aborted) throw error;
+      let reason = messageOf(error);
+      if (error instanceof ProxyError && error.code === 'NOT_AS_PUBLISHED') {
+        wrong.push({ server: serverAddress(server), reason });
+        reason = `${serverAddress(server)}: ${reason}`;
       }
+      reasons.push(reason);
+      logger.warn({ server: serverAddress(server) }, reason);
       throw error;
     }
   };

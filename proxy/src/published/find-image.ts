@@ -14,6 +14,8 @@ const MAX_MANIFEST_BYTES = 256 * 1024 * 1024;
 export interface FindImageOptions {
   /** Of the image, in hex, as its publisher signed it. */
   readonly digest: string;
+  /** The size of its manifest, as signed; undefined: only the digest is known. */
+  readonly manifestBytes: number | undefined;
   /** Who may have its manifest. */
   readonly servers: readonly ImageServer[];
   readonly openServer: OpenServer;
@@ -45,7 +47,7 @@ export const shadowManifestPath = (shadow: string): string => join(shadow, 'mani
  * @throws ProxyError NOT_FETCHABLE, STATE_UNUSABLE
  */
 export async function findImage(options: FindImageOptions): Promise<FoundImage> {
-  const { digest: hex, shadow, cacheDirectory, logger } = options;
+  const { digest: hex, manifestBytes, shadow, cacheDirectory, logger } = options;
   const digest = Buffer.from(hex, 'hex');
   const inShadow = shadow === undefined ? undefined : shadowManifestPath(shadow);
   const inCache = keptManifestPath(cacheDirectory, hex);
@@ -58,7 +60,8 @@ export async function findImage(options: FindImageOptions): Promise<FoundImage> 
   const { content: image, wrong } = await fetchPublished({
     ...options,
     path: MANIFEST_PATH,
-    maxBytes: MAX_MANIFEST_BYTES,
+    size:
+      manifestBytes === undefined ? { atMost: MAX_MANIFEST_BYTES } : { published: manifestBytes },
     open: (bytes) => openImage(bytes, { digest }),
   });
   if (inShadow !== undefined) await keepManifest(inShadow, image);

@@ -20,13 +20,15 @@ const CHUNK_BYTES = 128 * 1024;
 /** Enough to fill 1 Gbit/s at 30 ms. */
 const READS_IN_FLIGHT = 32;
 
+/** In bytes: that of a published file, or a bound. What has another size is refused before it is read. */
+export type AcceptedSize = { readonly published: number } | { readonly atMost: number };
+
 export interface ReadExportFileOptions {
   readonly server: ImageServer;
   readonly openServer: OpenServer;
   /** From the root of the export. */
   readonly path: string;
-  /** A longer file is refused before it is read. */
-  readonly maxBytes: number;
+  readonly size: AcceptedSize;
   readonly signal: AbortSignal;
   /** Called when some of it came. */
   readonly onProgress?: () => void;
@@ -35,10 +37,11 @@ export interface ReadExportFileOptions {
 /**
  * Reads a file of a server's export whole, with many READs under way.
  *
- * @throws ProxyError EXPORT_UNREADABLE, naming the server and what it answered
+ * @throws ProxyError NOT_AS_PUBLISHED for another size than was published; EXPORT_UNREADABLE, naming the
+ *   server and what it answered
  */
 export async function readExportFile(options: ReadExportFileOptions): Promise<Buffer> {
-  const { server, openServer, path, maxBytes, signal } = options;
+  const { server, openServer, path, signal } = options;
   const service = openServer(server);
   const ctx: Nfs3Context = {
     credential: ROOT_CREDENTIAL,
@@ -47,10 +50,10 @@ export async function readExportFile(options: ReadExportFileOptions): Promise<Bu
   };
   try {
     const { file, size } = await find(service, server.export, path, ctx);
-    if (size > maxBytes)
-      throw new Error(`it claims ${size} bytes, where ${maxBytes} are the most that is read`);
+    checkSize(size, path, options.size);
     return await readWhole(service, file, size, ctx, options.onProgress ?? (() => undefined));
   } catch (error) {
+    if (error instanceof ProxyError && error.code === 'NOT_AS_PUBLISHED') throw error;
     throw new ProxyError(
       'EXPORT_UNREADABLE',
       `${serverAddress(server)} does not give ${path}: ${messageOf(error)}`,
@@ -59,6 +62,21 @@ export async function readExportFile(options: ReadExportFileOptions): Promise<Bu
   } finally {
     await service.close();
   }
+}
+
+function checkSize(claimed: number, path: string, accepted: AcceptedSize): void {
+  if ('published' in accepted) {
+    if (claimed === accepted.published) return;
+    throw notAsPublished(path, `it claims ${claimed} bytes, and not ${accepted.published}`);
+  }
+  if (claimed <= accepted.atMost) return;
+  throw new Error(`it claims ${claimed} bytes, where ${accepted.atMost} are the most that is read`);
+}
+
+export function notAsPublished(path: string, reason: string, cause?: unknown): ProxyError {
+  return new ProxyError('NOT_AS_PUBLISHED', `its ${path} is not the published one: ${reason}`, {
+    cause,
+  });
 }
 
 async function find(

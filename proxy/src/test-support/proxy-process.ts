@@ -8,6 +8,7 @@ export interface ProxyProcessOptions {
   readonly servers: readonly ImageServer[];
   readonly ephemeral?: boolean;
   readonly digest?: string;
+  readonly manifestBytes?: number;
 }
 
 const options = JSON.parse(process.argv[2] ?? '') as ProxyProcessOptions;

@@ -15,6 +15,8 @@ export const MAX_CLOCK_AHEAD_MS = 24 * 3600 * 1000;
 export const STABLE = 'stable';
 /** The largest sequence number. */
 export const MAX_SEQ = 2 ** 48;
+/** The manifest of some two million files. */
+const MAX_PUBLISHED_FILE_BYTES = 256 * 1024 * 1024;
 
 const DIGEST_BYTES = 32;
 const DOMAIN = 'rowfs latest v1';
@@ -28,14 +30,20 @@ const digest = (z.instanceof(Uint8Array) as z.ZodType<Uint8Array>).refine(
   'not a digest of 32 bytes',
 );
 
+/** A file that servers have of a version: by size and digest readers judge what a server sends for it. */
+const publishedFileSchema = z.strictObject({
+  digest,
+  bytes: z.int().min(1).max(MAX_PUBLISHED_FILE_BYTES),
+});
+
 const historyEntrySchema = z.strictObject({
   version,
   /** When the publisher first published it, ms since the epoch by the publisher's clock. */
   published: timestamp,
-  /** The digest of the manifest of its image: all that servers send is judged by it. Null: plain NFS exports. */
-  manifest: digest.nullable(),
-  /** The digest of its boot profile: what is fetched ahead. */
-  bootProfile: digest.nullable(),
+  /** The manifest of its image: all that servers send is judged by it. Null: plain NFS exports. */
+  manifest: publishedFileSchema.nullable(),
+  /** Its boot profile: what is fetched ahead. */
+  bootProfile: publishedFileSchema.nullable(),
 });
 
 const latestSchema = z
@@ -74,6 +82,8 @@ function areDistinct(versions: readonly string[]): boolean {
 
 /** What the publisher says about an appliance: which version is newest, which ones are kept. */
 export type Latest = z.infer<typeof latestSchema>;
+/** The digest, BLAKE3, and the size of a file that was published with a version. */
+export type PublishedFile = z.infer<typeof publishedFileSchema>;
 /** One kept version inside a `Latest`. */
 export type HistoryEntry = z.infer<typeof historyEntrySchema>;
 export interface SignedLatest extends SignedRecord<Latest> {

@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { parseApplianceId } from '../appliance-id.ts';
 import type { RegistryNode } from '../node.ts';
-import { channelsOf, type Latest } from '../records/latest.ts';
+import { channelsOf, type Latest, type PublishedFile } from '../records/latest.ts';
 import { createResolver } from '../resolver.ts';
 import {
   applianceAnswerSchema,
@@ -91,8 +91,8 @@ function times(record: { readonly published: number; readonly validUntil: number
 function versionsOf(record: Latest): {
   version: string;
   published: string;
-  manifest: string | null;
-  bootProfile: string | null;
+  manifest: PublishedFileAnswer | null;
+  bootProfile: PublishedFileAnswer | null;
   latest: boolean;
   channels: string[];
 }[] {
@@ -100,12 +100,17 @@ function versionsOf(record: Latest): {
   return record.history.map(({ version, published, manifest, bootProfile }) => ({
     version,
     published: isoTime(published),
-    manifest: hexOf(manifest),
-    bootProfile: hexOf(bootProfile),
+    manifest: answerOf(manifest),
+    bootProfile: answerOf(bootProfile),
     latest: version === record.version,
     channels: Object.keys(channels).filter((name) => channels[name] === version),
   }));
 }
 
-const hexOf = (digest: Uint8Array | null): string | null =>
-  digest && Buffer.from(digest).toString('hex');
+interface PublishedFileAnswer {
+  digest: string;
+  bytes: number;
+}
+
+const answerOf = (file: PublishedFile | null): PublishedFileAnswer | null =>
+  file && { digest: Buffer.from(file.digest).toString('hex'), bytes: file.bytes };

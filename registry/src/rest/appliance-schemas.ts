@@ -44,19 +44,24 @@ export const knownAppliancesSchema = z
   })
   .meta({ id: 'KnownAppliances' });
 
-const digestSchema = z
-  .string()
-  .regex(/^[0-9a-f]{64}$/)
+const publishedFileSchema = z
+  .object({
+    digest: z
+      .string()
+      .regex(/^[0-9a-f]{64}$/)
+      .meta({ description: 'BLAKE3, in hex.' }),
+    bytes: z.int().min(1).meta({ description: 'Its size.' }),
+  })
   .nullable();
 
 const versionEntrySchema = z.object({
   version: z.string(),
   published: timeSchema,
-  manifest: digestSchema.meta({
+  manifest: publishedFileSchema.meta({
     description:
-      "The BLAKE3 digest of its image's manifest, in hex; null for a plain export, which nobody can verify.",
+      "Its image's manifest, as signed; null for a plain export, which nobody can verify.",
   }),
-  bootProfile: digestSchema.meta({ description: 'The digest of its boot profile, in hex.' }),
+  bootProfile: publishedFileSchema.meta({ description: 'Its boot profile, as signed.' }),
   latest: z.boolean(),
   channels: z.array(z.string()).meta({ description: 'The channels that point at it.' }),
 });

@@ -108,8 +108,8 @@ describe("the routes of the operators' REST", () => {
     });
     appliance = publisher.applianceId(NAME);
     const servers = [parseServerAddress(SERVER)];
-    const manifest = Buffer.alloc(32, 0xaa);
-    const bootProfile = Buffer.alloc(32, 0xbb);
+    const manifest = { digest: Buffer.alloc(32, 0xaa), bytes: 4000 };
+    const bootProfile = { digest: Buffer.alloc(32, 0xbb), bytes: 70 };
     await publisher.publish({
       name: NAME,
       version: '1',
@@ -237,8 +237,8 @@ describe("the routes of the operators' REST", () => {
         {
           version: '2',
           published: iso(record.history[0]!.published),
-          manifest: 'a'.repeat(64),
-          bootProfile: 'b'.repeat(64),
+          manifest: { digest: 'a'.repeat(64), bytes: 4000 },
+          bootProfile: { digest: 'b'.repeat(64), bytes: 70 },
           latest: true,
           channels: ['beta', 'stable'],
         },

@@ -34,7 +34,12 @@ export const latest: Latest = {
   published: now,
   validUntil: now + 1000,
   history: [
-    { version, published: now, manifest: Buffer.alloc(32, 1), bootProfile: Buffer.alloc(32, 2) },
+    {
+      version,
+      published: now,
+      manifest: { digest: Buffer.alloc(32, 1), bytes: 5_000_000 },
+      bootProfile: { digest: Buffer.alloc(32, 2), bytes: 2000 },
+    },
     { version: '12.6', published: now - 1, manifest: null, bootProfile: null },
   ],
 };
