@@ -1,19 +1,21 @@
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import type { DisklessNetwork } from './diskless-network.ts';
+import type { NetworkNamespace } from './network-namespace.ts';
 import { type RunningProcess, startProcess } from './process.ts';
-import type { RelayOptions } from './relay.ts';
+import type { Relay, RelayOptions } from './relay.ts';
+
+/** What crossed a relay. */
+export type Crossed = Pick<Relay, 'records' | 'bytes'>;
 
 export type RelayInNetwork = {
   readonly ports: readonly number[];
-  /** RPC records that crossed it. */
-  records(): Promise<{ readonly toServer: number; readonly toClient: number }>;
+  crossed(): Promise<Crossed>;
   close(): Promise<void>;
 };
 
 /** Starts a relay in a network that the test is not in. */
 export async function relayInNetwork(
-  { enter: [command, ...before] }: DisklessNetwork,
+  { enter: [command, ...before] }: Pick<NetworkNamespace, 'enter'>,
   directory: string,
   options: RelayOptions,
 ): Promise<RelayInNetwork> {
@@ -26,20 +28,18 @@ export async function relayInNetwork(
   const [line] = await relay.waitForLine(/^\[.*\]$/m);
   return {
     ports: JSON.parse(line) as number[],
-    records: () => recordsOf(relay),
+    crossed: () => crossedThrough(relay),
     close: () => relay.close(),
   };
 }
 
 /** Asks a process that has a relay for what crossed it. */
-export async function recordsOf(
-  process: RunningProcess,
-): Promise<{ readonly toServer: number; readonly toClient: number }> {
+export async function crossedThrough(process: RunningProcess): Promise<Crossed> {
   const seen = process.output.length;
   process.signal('SIGUSR2');
   for (;;) {
     const line = /^\{.*\}$/m.exec(process.output.slice(seen))?.[0];
-    if (line !== undefined) return JSON.parse(line) as { toServer: number; toClient: number };
+    if (line !== undefined) return JSON.parse(line) as Crossed;
     await pause(10);
   }
 }

@@ -56,5 +56,8 @@ await startBoot(
     isUp: () => undefined,
   },
 );
-process.on('SIGUSR2', () => process.stdout.write(`${JSON.stringify(relay.records)}\n`));
+process.on('SIGUSR2', () => {
+  const { records, bytes } = relay;
+  process.stdout.write(`${JSON.stringify({ records, bytes })}\n`);
+});
 process.stdout.write('ready\n');

@@ -12,7 +12,7 @@ import {
 } from '../../support/diskless-network.ts';
 import { type Guest, GuestError } from '../../support/guest.ts';
 import { startProcess } from '../../support/process.ts';
-import { recordsOf, relayInNetwork } from '../../support/relay-in-network.ts';
+import { crossedThrough, relayInNetwork } from '../../support/relay-in-network.ts';
 import type { LinkSettings } from '../../support/relay.ts';
 import { startRowfs, stateOf } from '../../support/rowfs.ts';
 
@@ -90,7 +90,7 @@ async function serveNative(
   );
   await server.waitForLine(/^ready$/m);
   return {
-    callsOverLink: async () => (await recordsOf(server)).toServer,
+    callsOverLink: async () => (await crossedThrough(server)).records.toServer,
     profiles: '',
     close: () => server.close(),
   };
@@ -125,7 +125,7 @@ async function serveThroughProxy(
     rack,
   );
   return {
-    callsOverLink: async () => (await relay.records()).toServer,
+    callsOverLink: async () => (await relay.crossed()).records.toServer,
     profiles: known,
     async close() {
       await boot.stop();
