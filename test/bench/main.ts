@@ -4,6 +4,7 @@
  */
 import type { BenchCase } from './bench-case.ts';
 import { bootCases } from './cases/boot.ts';
+import { bootRack } from './cases/boot-rack.ts';
 import { imageCold } from './cases/image-cold.ts';
 import { imageSecondRun } from './cases/image-second-run.ts';
 import { imageUpgrade } from './cases/image-upgrade.ts';
@@ -24,6 +25,7 @@ const cases: readonly BenchCase[] = [
   memory,
   registryLookup,
   ...bootCases,
+  bootRack,
 ];
 
 const args = process.argv.slice(2).filter((arg) => arg !== '--');
