@@ -20,7 +20,13 @@ import { MAX_REQUEST_BYTES, REGISTRY_PROTOCOL, type RequestHandler } from './mes
 import { serveStream } from './serve-stream.ts';
 
 const LOOPBACK = '/ip4/127.0.0.1/tcp/0';
+const MIB = 2 ** 20;
 const findNode = { op: 'find-node', key: new Uint8Array(32) } as const;
+const getServers = {
+  op: 'get-servers',
+  appliance: `debian@${generateIdentity().peerId}`,
+  version: '1',
+} as const;
 
 function tcpAddress(node: RegistryNode): { host: string; port: number } {
   const port = /tcp\/(?<port>\d+)/.exec(node.addresses()[0] ?? '')?.groups?.['port'];
@@ -157,6 +163,7 @@ describe('a node under hostile bytes', () => {
 
   it('goes on serving with 1,000 connections that say nothing', async () => {
     const { host, port } = tcpAddress(node);
+    const before = process.memoryUsage.rss();
     const silent = Array.from({ length: 1000 }, () => connect({ host, port }));
     const gone = silent.map((socket) => {
       // Shown out is shown out, by an end or by a reset.
@@ -184,6 +191,11 @@ describe('a node under hostile bytes', () => {
       await transport.close();
       await libp2p.stop();
       await Promise.all(gone);
+      const grown = process.memoryUsage.rss() - before;
+      assert.ok(
+        grown < 1000 * 128 * 1024,
+        `${grown} bytes more, with both ends of the connections`,
+      );
     } finally {
       for (const socket of silent) socket.destroy();
     }
@@ -280,8 +292,8 @@ describe('a peer that answers badly', () => {
       await assert.rejects(request(), { code: 'PEER_TIMEOUT' });
       answer = encodeFrame(new Uint8Array([0xff]));
       await assert.rejects(request(), { code: 'PROTOCOL_VIOLATION' });
-      // 4 MiB are too long an answer to this: it ends at its first bytes.
-      answer = new Uint8Array([0, 0x3f, 0xff, 0xff]);
+      // Too long an answer to this: it ends at its first bytes.
+      answer = encodeFrame(new Uint8Array(4 * MIB - 4));
       await assert.rejects(request(), { code: 'PROTOCOL_VIOLATION', message: /the limit is/ });
       answer = encodeFrame(encodeCbor([1, null, { closer: 'everyone' }]));
       await assert.rejects(request(), { code: 'PROTOCOL_VIOLATION' });
@@ -295,6 +307,49 @@ describe('a peer that answers badly', () => {
       await transport.close();
       await asking.libp2p.stop();
       await mute.libp2p.stop();
+    }
+  });
+
+  it('takes no more memory for one that answers each request with 4 MiB', async () => {
+    const generous = await startLibp2p({
+      identity: generateIdentity(),
+      listen: [LOOPBACK],
+      mode: 'client',
+    });
+    const asking = await startLibp2p({ identity: generateIdentity(), listen: [], mode: 'client' });
+    const transport = new Libp2pTransport(asking.libp2p, systemClock);
+    const peer = {
+      id: generous.libp2p.peerId.toString(),
+      addresses: generous.libp2p.getMultiaddrs().map(String),
+    };
+    const answer = encodeFrame(new Uint8Array(4 * MIB - 4));
+    await generous.libp2p.handle(REGISTRY_PROTOCOL, (stream) => {
+      stream.addEventListener('message', () => stream.send(answer));
+    });
+    // The first is refused by its length, the second is read whole before it proves to be no answer.
+    const refuse = async (): Promise<void> => {
+      await assert.rejects(transport.request<'find-node'>(peer, findNode, 10_000), {
+        code: 'PROTOCOL_VIOLATION',
+        message: /the limit is/,
+      });
+      await assert.rejects(transport.request<'get-servers'>(peer, getServers, 10_000), {
+        code: 'PROTOCOL_VIOLATION',
+        message: /sent no answer: CBOR/,
+      });
+    };
+    try {
+      await refuse();
+      const before = process.memoryUsage.rss();
+      let most = before;
+      for (let sent = 0; sent < 256 * MIB; sent += 2 * answer.length) {
+        await refuse();
+        most = Math.max(most, process.memoryUsage.rss());
+      }
+      assert.ok(most - before < 100 * MIB, `${most - before} bytes more`);
+    } finally {
+      await transport.close();
+      await asking.libp2p.stop();
+      await generous.libp2p.stop();
     }
   });
 });
