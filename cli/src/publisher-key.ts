@@ -1,14 +1,14 @@
 import { join } from 'node:path';
 import type { Identity, Mandate } from '@rowfs/registry';
-import type { CommandContext } from './command-context.ts';
+import type { CommonOptions } from './options.ts';
 
 /** The key that signs for this user's appliances. */
-export function publisherKeyPath({ state }: Pick<CommandContext, 'state'>): string {
+export function publisherKeyPath({ state }: Pick<CommonOptions, 'state'>): string {
   return join(state, 'publisher.key');
 }
 
 /** Where it is kept what lets the key sign for ids that name an earlier one. */
-export function mandatePath({ state }: Pick<CommandContext, 'state'>): string {
+export function mandatePath({ state }: Pick<CommonOptions, 'state'>): string {
   return join(state, 'publisher.mandate');
 }
 
@@ -20,7 +20,7 @@ export interface PublisherKey {
 
 /** @throws RegistryError KEY_UNREADABLE, KEY_PERMISSIONS */
 export async function loadPublisherKey(
-  context: Pick<CommandContext, 'state'>,
+  context: Pick<CommonOptions, 'state'>,
 ): Promise<PublisherKey> {
   const { loadKey, readMandate } = await import('@rowfs/registry');
   const key = await loadKey(publisherKeyPath(context));
@@ -28,13 +28,13 @@ export async function loadPublisherKey(
 }
 
 /** @throws RegistryError KEY_UNREADABLE, KEY_PERMISSIONS */
-export async function loadMandate(context: Pick<CommandContext, 'state'>): Promise<Mandate> {
+export async function loadMandate(context: Pick<CommonOptions, 'state'>): Promise<Mandate> {
   return (await loadPublisherKey(context)).mandate;
 }
 
 /** This user's appliances that were published from here. */
 export async function publishedAppliances(
-  context: Pick<CommandContext, 'state'>,
+  context: Pick<CommonOptions, 'state'>,
 ): Promise<string[]> {
   const { PublishedAppliances } = await import('@rowfs/registry');
   const { publisher } = await loadMandate(context);

@@ -1,7 +1,7 @@
 import { RegistryError } from './errors.ts';
 import type { LatestWriter } from './latest-writer.ts';
 import { channelsOf, keptVersion, STABLE, type Latest } from './records/latest.ts';
-import { validityOf } from './renewal.ts';
+import { validityOf } from './records/validity.ts';
 
 /** Where channels are to point: channel -> version; null takes a channel away. */
 export type ChannelMoves = Readonly<Record<string, string | null>>;

@@ -12,7 +12,7 @@ import type { RegistryNode } from './node.ts';
 import { MAX_SEQ, signLatest, type Latest, type SignedLatest } from './records/latest.ts';
 import { authorityOf, MAX_SUCCESSION, openRecovery } from './records/succession.ts';
 import { signRecovery, signSuccession } from './records/succession.ts';
-import { validityOf } from './renewal.ts';
+import { validityOf } from './records/validity.ts';
 import type { HoldersRead } from './tables.ts';
 
 /** The mandate of `key` after it named the one key that may replace it; the first one named stays. */

@@ -16,7 +16,7 @@ import { PublishedAppliances } from './published-appliances.ts';
 import { channelsOf, MAX_HISTORY, STABLE } from './records/latest.ts';
 import type { HistoryEntry, Latest, PublishedFile } from './records/latest.ts';
 import { formatServerAddress, type ServerAddress } from './records/server-address.ts';
-import { isDueForRenewal, renewRecord, validityOf } from './renewal.ts';
+import { isDueForRenewal, validityOf } from './records/validity.ts';
 
 const DEFAULT_VALIDITY_SECONDS = 30 * 24 * 3600;
 
@@ -237,13 +237,14 @@ class KeyedPublisher implements Publisher {
     const { clock } = this.#init.node;
     const base = await this.#writer.newestPublished(appliance);
     if (!isDueForRenewal(base, clock.now())) return undefined;
-    const { validUntil } = validityOf(base.payload, clock.now());
+    const validity = validityOf(base.payload, clock.now());
     for (const { version } of base.payload.history) {
       const endorsed = await this.#endorsements.list(appliance, version);
       const servers = endorsed.map(({ payload }) => payload.address);
-      await this.#endorsements.endorse(appliance, version, servers, validUntil);
+      await this.#endorsements.endorse(appliance, version, servers, validity.validUntil);
     }
-    return new Date((await renewRecord(this.#writer, base)).payload.validUntil);
+    const { record } = await this.#writer.writeAndReadBack({ ...base.payload, ...validity }, base);
+    return new Date(record.payload.validUntil);
   }
 
   async #permitDeletion(

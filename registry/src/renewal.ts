@@ -1,32 +1,10 @@
 import { keepAlive, type KeepAlive } from './keep-alive.ts';
 import { messageOf } from './errors.ts';
-import type { LatestWriter } from './latest-writer.ts';
 import type { RegistryNode } from './node.ts';
 import type { Publisher } from './publisher.ts';
-import type { Latest, SignedLatest } from './records/latest.ts';
 
 /** How often a publisher's node looks whether something must be signed again. */
 const LOOK_INTERVAL_MS = 3600_000;
-
-/** As long a validity as before, from now on. */
-export function validityOf(
-  { published, validUntil }: Pick<Latest, 'published' | 'validUntil'>,
-  now: number,
-): { validUntil: number } {
-  return { validUntil: now + Math.max(validUntil - published, 0) };
-}
-
-/** Whether half of the time for which it was signed has passed. */
-export function isDueForRenewal({ payload }: SignedLatest, now: number): boolean {
-  return now >= (payload.published + payload.validUntil) / 2;
-}
-
-/** Signs the same again, for as long as before. */
-export async function renewRecord(writer: LatestWriter, base: SignedLatest): Promise<SignedLatest> {
-  const validity = validityOf(base.payload, writer.node.clock.now());
-  const { record } = await writer.writeAndReadBack({ ...base.payload, ...validity }, base);
-  return record;
-}
 
 /** Whose signature keeps which appliances fresh. */
 export interface ToRenew {

@@ -11,7 +11,7 @@ import { ownerOf, readShadow } from '../inspect/read-shadow.ts';
 import type { Scan } from '../inspect/scan.ts';
 import type { ReadableTree } from '../inspect/tree-walk.ts';
 import type { ImageServer } from '../locator.ts';
-import { openLower } from '../lower/lower.ts';
+import { openLower } from '../lower/open-lower.ts';
 import { messageOf } from '../proxy-error.ts';
 import { ROOT_CREDENTIAL } from '../root-credential.ts';
 import { lockFile } from '../shadow/lock-file.ts';

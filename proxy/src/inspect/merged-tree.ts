@@ -10,7 +10,7 @@ import { Cleanup } from '../cleanup.ts';
 import { DEFAULT_FAILOVER_TIMINGS } from '../failover/failover.ts';
 import { serverOpener } from '../failover/open-server.ts';
 import type { ImageServer } from '../locator.ts';
-import { openLower } from '../lower/lower.ts';
+import { openLower } from '../lower/open-lower.ts';
 import { ROOT_CREDENTIAL } from '../root-credential.ts';
 import { redirectOnWrite } from '../row/layer.ts';
 import { openShadow, type Shadow, type ShadowOwner } from '../shadow/shadow.ts';

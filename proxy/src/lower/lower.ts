@@ -9,8 +9,6 @@ import type { ImageServer, PublishedFile } from '../locator.ts';
 import type { LowerTree } from '../row/lower-tree.ts';
 import type { RecordStore } from '../store/record-store.ts';
 import type { BootPrefetchStatus } from './boot-prefetch.ts';
-import { openImageLower } from './image-lower.ts';
-import { openPlainLower } from './plain-lower.ts';
 
 export interface LowerOptions {
   /** Of the image's manifest, in hex. Undefined: plain exports, whose servers are believed. */
@@ -102,10 +100,4 @@ export interface ImageStatus {
     /** Blocks on the disk that were not what was stored; they were fetched again. */
     readonly wrongBlocks: number;
   };
-}
-
-/** @throws ProxyError NOT_FETCHABLE when the manifest is neither here nor on any server; STATE_UNUSABLE */
-export function openLower(options: LowerOptions): Promise<Lower> {
-  const { digest } = options;
-  return digest === undefined ? openPlainLower(options) : openImageLower({ ...options, digest });
 }
