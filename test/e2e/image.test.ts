@@ -9,6 +9,7 @@ import {
   open,
   readFile,
   rm,
+  stat,
   symlink,
   writeFile,
 } from 'node:fs/promises';
@@ -184,3 +185,36 @@ test(
     assert.equal(same, true);
   },
 );
+
+test('an image is built from the root of a system, without what is its own', async (t) => {
+  const { directory } = await testScope(t);
+  const options = { directory, owner: 'publisher' };
+  const from = join(directory, 'system');
+  const tree = join(from, 'srv', 'appliance');
+  for (const name of ['etc', 'boot', 'srv', 'usr/bin'])
+    await mkdir(join(from, name), { recursive: true });
+  await writeFile(join(from, 'etc', 'machine-id'), '0123456789abcdef0123456789abcdef\n');
+  await writeFile(join(from, 'usr', 'bin', 'ping'), 'ping');
+  execFileSync('chown', ['12345:54321', join(from, 'usr', 'bin', 'ping')]);
+  await link(join(from, 'usr', 'bin', 'ping'), join(from, 'usr', 'bin', 'ping6'));
+  const args = ['image', 'build', tree, '--from', from];
+
+  const refusal = await runRowfs([...args, '--json'], options);
+  assert.match(refusal.stderr, /NO_KERNEL/);
+  await writeFile(join(from, 'boot', 'vmlinuz-6.1.0-1-amd64'), 'a kernel');
+
+  const built = await askRowfs<Built>(args, options);
+  const { stdout } = await runRowfs(['image', 'ls', built.manifest, '/usr/bin', '--json'], options);
+  assert.match(stdout, /"path":"\/usr\/bin\/ping",/);
+  const { uid, gid, nlink } = await stat(join(tree, 'usr', 'bin', 'ping'));
+  assert.deepEqual([uid, gid, nlink], [12345, 54321, 2]);
+  assert.equal(await readFile(join(tree, 'etc', 'machine-id'), 'utf8'), '');
+  assert.equal(await readFile(join(from, 'etc', 'machine-id'), 'utf8').then((id) => id.length), 33);
+  assert.ok((await stat(join(tree, 'usr/lib/rowfs/heartbeat'))).mode & 0o100);
+  await assert.rejects(stat(join(tree, 'srv', 'appliance')), 'not itself');
+
+  const again = await runRowfs([...args, '--json'], options);
+  assert.match(again.stderr, /NOT_EMPTY/);
+  // A copy of an appliance is one.
+  await askRowfs<Built>(['image', 'build', join(directory, 'copy'), '--from', tree], options);
+});

@@ -1,9 +1,7 @@
-import { mkdir, readdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { execa } from 'execa';
 import { CliError, codeOf, lineOf } from '../errors.ts';
+import { beginTree, endTree } from './appliance-tree.ts';
 import { sourcesOfSuite } from './apt-sources.ts';
-import { installHeartbeat } from './heartbeat.ts';
 
 export interface DebianApplianceOptions {
   /** Where its tree is made: a directory that is empty, or not there. */
@@ -27,11 +25,7 @@ const NEEDED = ['initramfs-tools', 'systemd-sysv', 'udev', 'kmod', 'iproute2', '
  */
 export async function makeDebianAppliance(options: DebianApplianceOptions): Promise<void> {
   const { tree, suite, packages, signal } = options;
-  if (process.geteuid?.() !== 0)
-    throw new CliError('NEEDS_ROOT', 'the files of a Debian belong to many users: be root');
-  await mkdir(tree, { recursive: true });
-  if ((await readdir(tree)).length > 0)
-    throw new CliError('NOT_EMPTY', `${tree} is not empty: name a directory that is not there yet`);
+  await beginTree(tree);
   const kernel = options.kernel ?? (await kernelPackage());
   const include = [kernel, ...NEEDED, ...packages].join(',');
   await execa(
@@ -45,20 +39,10 @@ export async function makeDebianAppliance(options: DebianApplianceOptions): Prom
       cause: error,
     });
   });
-  await forgetTheBuilder(tree);
-  await installHeartbeat(tree);
+  await endTree(tree);
 }
 
 async function kernelPackage(): Promise<string> {
   const { stdout } = await execa('dpkg', ['--print-architecture']);
   return `linux-image-${stdout.trim()}`;
-}
-
-/** What is of the machine that made the tree, and not of those that will run it. */
-async function forgetTheBuilder(tree: string): Promise<void> {
-  await writeFile(join(tree, 'etc/machine-id'), '');
-  await writeFile(join(tree, 'etc/hostname'), 'localhost\n');
-  await writeFile(join(tree, 'etc/resolv.conf'), '');
-  // The root comes from the kernel's command line, and is not mounted again.
-  await writeFile(join(tree, 'etc/fstab'), '');
 }

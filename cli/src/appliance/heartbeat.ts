@@ -1,4 +1,4 @@
-import { chmod, mkdir, symlink, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
 /** Seconds between two signs of life. */
@@ -46,5 +46,7 @@ export async function installHeartbeat(tree: string): Promise<void> {
   await writeFile(join(tree, SCRIPT), scriptText);
   await chmod(join(tree, SCRIPT), 0o755);
   await writeFile(join(tree, UNIT), unitText);
+  // A copy of an appliance has it already.
+  await rm(join(tree, WANTED), { force: true });
   await symlink(UNIT, join(tree, WANTED));
 }

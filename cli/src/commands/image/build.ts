@@ -4,6 +4,7 @@ import { MANIFEST_PATH, readPrevious, saveImage, saveImageInTree } from '@rowfs/
 import type { Command } from 'commander';
 import prettyBytes from 'pretty-bytes';
 import prettyMs from 'pretty-ms';
+import { copyAppliance } from '../../appliance/copied-appliance.ts';
 import { makeDebianAppliance } from '../../appliance/debian-appliance.ts';
 import { commandContext } from '../../command-context.ts';
 import { CliError, codeOf } from '../../errors.ts';
@@ -18,6 +19,7 @@ interface BuildCommandOptions {
   readonly debian: string | undefined;
   readonly packages?: readonly string[];
   readonly kernel: string | undefined;
+  readonly from: string | undefined;
 }
 
 export function addImageBuildCommand(image: Command): void {
@@ -47,6 +49,10 @@ export function addImageBuildCommand(image: Command): void {
       '--kernel <package>',
       'with --debian: the package of the kernel (default: linux-image of this architecture)',
     )
+    .option(
+      '--from <directory>',
+      'first copy this root of a system that boots, e.g. /, into <source>, an empty directory',
+    )
     .addHelpText(
       'after',
       `
@@ -59,6 +65,7 @@ Examples:
   $ rowfs image build /srv/debian-12.5 -o debian.manifest    where the directory may not be written
   $ rowfs image build disk.qcow2 -o disk.manifest            an image with one file, disk.qcow2
   $ rowfs image build /srv/rack-1 --debian bookworm --packages openssh-server
+  $ rowfs image build /srv/rack-2 --from /                   of this machine, as it is
   $ rowfs image build rootfs.tar.gz -o rootfs.manifest       also an OCI image layout's directory`,
     )
     .action(async (source: string, options: BuildCommandOptions, command: Command) => {
@@ -120,9 +127,12 @@ Examples:
 
 async function makeTree(
   tree: string,
-  { debian: suite, packages, kernel }: BuildCommandOptions,
+  { debian: suite, packages, kernel, from }: BuildCommandOptions,
   signal: AbortSignal,
 ): Promise<void> {
+  if (suite !== undefined && from !== undefined)
+    throw new CliError('BAD_USAGE', 'give either --debian or --from');
+  if (from !== undefined) await copyAppliance({ tree, from, signal });
   if (suite !== undefined) {
     const names = (packages ?? []).flatMap((each) => each.split(','));
     await makeDebianAppliance({ tree, suite, packages: names, kernel, signal });
