@@ -3,7 +3,8 @@ import { enableCompileCache } from 'node:module';
 import { restartWithSmallHeap } from './small-heap.ts';
 
 // Wherever the command stands between options: for another one that has such an argument it is vain.
-if (['proxy', 'boot', 'node'].some((name) => process.argv.includes(name))) restartWithSmallHeap();
+if (['proxy', 'boot', 'node', 'serve'].some((name) => process.argv.includes(name)))
+  restartWithSmallHeap();
 
 // Most of a short command's time is compiling what it imports.
 enableCompileCache();
