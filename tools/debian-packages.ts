@@ -76,6 +76,17 @@ export const debianCapabilities = {
     proof: ['sh', '-c', 'mkfs.ext4 -V && unshare --mount losetup --find'],
     needsRoot: true,
   },
+  'disk-boot': {
+    purpose: 'a disk with a Debian and its boot loader, as it is and as qcow2',
+    packages: ['mmdebstrap', 'e2fsprogs', 'extlinux', 'mount', 'util-linux', 'qemu-utils'],
+    proof: [
+      'sh',
+      '-c',
+      'mmdebstrap --version && mke2fs -V && extlinux --version && qemu-img --version && unshare --mount losetup --find',
+    ],
+    // Its files belong to many users, and the boot loader is put on it where it is mounted.
+    needsRoot: true,
+  },
   'nfs-tools': {
     purpose: "clients of MOUNT and the portmapper (showmount, rpcinfo), and QEMU's NFS driver",
     packages: ['nfs-common', 'rpcbind', 'qemu-utils', 'qemu-block-extra', 'libnfs-utils'],
