@@ -14,4 +14,9 @@ export interface BlockFetcher {
    * @throws FetchError when no server has it right, or none can be reached.
    */
   fetch(blockNumber: number, urgency: Urgency): Promise<Buffer>;
+  /**
+   * A file may be read soon: what must be known before its blocks can be fetched is found out now, after all
+   * that is wanted. It costs some hundred bytes, and saves whoever does read it a round trip.
+   */
+  expect(fileid: number): void;
 }

@@ -4,7 +4,7 @@ import type { BlockSpan, CachedImage } from '../block-cache/cached-image.ts';
 import type { FileContents } from '../image-view/file-contents.ts';
 import { onTime } from '../on-time.ts';
 import type { BlockFetcher, Urgency } from './block-fetcher.ts';
-import { DirectoryAhead } from './directory-ahead.ts';
+import { DirectoryAhead, type FetchedAhead } from './directory-ahead.ts';
 import { FileBlocks, type FilePart } from './file-blocks.ts';
 import { FirstUses } from './first-uses.ts';
 import { ReadAhead } from './read-ahead.ts';
@@ -77,12 +77,14 @@ export class BlockReader implements FileContents {
     this.#fetcher = fetcher;
     this.#files = new FileBlocks(this.#image);
     this.#uses = new FirstUses(this.#image.blockCount);
-    this.#readAhead = new ReadAhead(this.#image, (first, end) =>
-      this.#fetchAhead(first, end, 'read-ahead'),
+    this.#readAhead = new ReadAhead(
+      this.#image,
+      (first, end) => this.#fetchAhead(first, end, 'read-ahead').end,
     );
-    this.#directoryAhead = new DirectoryAhead(this.#image, (first, end) =>
-      this.#fetchAhead(first, end, 'prefetch'),
-    );
+    this.#directoryAhead = new DirectoryAhead(this.#image, {
+      fetch: (first, end) => this.#fetchAhead(first, end, 'prefetch'),
+      expect: (fileid) => this.#fetcher.expect(fileid),
+    });
   }
 
   read(
@@ -327,19 +329,21 @@ export class BlockReader implements FileContents {
     return block;
   }
 
-  #fetchAhead(first: number, end: number, urgency: Urgency): number {
+  #fetchAhead(first: number, end: number, urgency: Urgency): FetchedAhead {
     const { blockSize } = this.#image;
+    let bytes = 0;
     const { room, congestion } = this.#cached;
     // The disk does not keep up: what came now would have to be fetched again.
-    if (congestion !== undefined) return first;
+    if (congestion !== undefined) return { end: first, bytes };
     const maxBytes = room > 0 ? MAX_AHEAD_BYTES : MAX_UNSTORED_AHEAD_BYTES;
     for (let number = first; number < end; number += 1) {
       if (this.#cached.has(number) || this.#inFlight.has(this.#cached.firstEqual(number))) continue;
-      if (this.#inFlight.size * blockSize >= maxBytes) return number;
+      if (this.#inFlight.size * blockSize >= maxBytes) return { end: number, bytes };
+      bytes += this.#image.storedBlock(number).length;
       // Whoever reads it asks again, and is told why not.
       this.#fetch(number, urgency).catch(() => undefined);
     }
-    return end;
+    return { end, bytes };
   }
 
   #note(fileid: number, parts: readonly FilePart[], isLate: boolean): void {

@@ -1,88 +1,166 @@
-import type { Image } from '@rowfs/image';
+import { FileType, type Image } from '@rowfs/image';
 import { LRUCache } from 'lru-cache';
 import type { BlocksRead } from './read-ahead.ts';
 
-/** Fetched around the second file of a directory that somebody waited for. */
-const FIRST_WINDOW_BYTES = 256 * 1024;
-/** What was fetched for one directory at a time, at most. */
-const MAX_WINDOW_BYTES = 4 * 1024 * 1024;
+const KIB = 1024;
+
+/** What may be fetched in one directory before anything of it proved of use. */
+const FIRST_CREDIT_BYTES = 128 * KIB;
+/** And more for each file that somebody then had to wait for nevertheless. */
+const CREDIT_OF_A_MISS_BYTES = 16 * KIB;
+/** What was read after all gives back what it cost, and as much again. */
+const GAIN = 2;
+const MAX_CREDIT_BYTES = 4096 * KIB;
+/** Of a large file its beginning: who reads that reads on, which is read-ahead's business. */
+const MAX_FETCHED_BYTES = 256 * KIB;
+/** What it costs besides to fetch from one more file. */
+const CALL_BYTES = 256;
+/** So many files are looked up on the server for each that was read. */
+const EXPECTED_AT_ONCE = 64;
+/** How many files on each side of the one that was read first are looked at. */
+const MAX_NEIGHBOURS = 512;
 /** How many directories stay known. */
 const MAX_DIRECTORIES = 256;
 
-/** Which blocks of a directory's files were fetched, or looked at: those from `low` up to `high`. */
-interface Neighbourhood {
+export interface FetchedAhead {
+  /** Up to this block all is here, or on its way. */
+  readonly end: number;
+  /** Bytes that are on their way only now. */
+  readonly bytes: number;
+}
+
+export interface NeighbourFetcher {
+  /** Fetches what is not here of these blocks, as far as it may. */
+  fetch(first: number, end: number): FetchedAhead;
+  /** The file may be read soon. */
+  expect(fileid: number): void;
+}
+
+interface Directory {
   /** The file that was read last. */
-  fileid: number;
+  lastRead: number;
+  /** Files between these, the ends not included, were read or are expected. */
   low: number;
   high: number;
-  window: number;
-  isTried: boolean;
+  /** What may be fetched, in bytes. */
+  credit: number;
+  /** Bytes that were fetched of files that nobody has read yet. */
+  readonly unread: Map<number, number>;
+  /** The files around the one that was read first, smallest first; those before `next` were fetched. */
+  bySize: Uint32Array | undefined;
+  next: number;
 }
 
 /**
- * Decides which files to fetch because others of their directory were read. Who reads two files of
- * one directory, in whatever order, mostly reads more of them; and on a long link each file that was
- * not expected costs two round trips.
+ * Decides what to fetch because other files of the directory were read. Who reads two files of one directory, in
+ * whatever order, mostly reads more of them; and on a long link each file that was not expected costs two round
+ * trips: one to look it up and one to read it.
  *
- * The first time it is little that is fetched, twice as much each time that some of it was read, and no
- * more when none of it is: what nobody wants costs at most {@link FIRST_WINDOW_BYTES} for each file
- * that somebody did.
+ * Looking up costs next to nothing, and is done for many. What is fetched is paid for: a directory begins
+ * with a small credit, and gets more for what was of use. The smallest files go first, for each saves a round
+ * trip, whatever its size. So what nobody reads costs at most as much as what somebody did, and besides
+ * {@link FIRST_CREDIT_BYTES} for each directory and {@link CREDIT_OF_A_MISS_BYTES} for each file
+ * that was waited for.
  */
 export class DirectoryAhead {
   readonly #image: Image;
-  readonly #fetch: (first: number, end: number) => number;
-  readonly #directories = new LRUCache<number, Neighbourhood>({ max: MAX_DIRECTORIES });
+  readonly #fetcher: NeighbourFetcher;
+  readonly #directories = new LRUCache<number, Directory>({ max: MAX_DIRECTORIES });
 
-  /** @param fetch fetches what is not here of these blocks, as far as it may. @returns up to which it did. */
-  constructor(image: Image, fetch: (first: number, end: number) => number) {
+  constructor(image: Image, fetcher: NeighbourFetcher) {
     this.#image = image;
-    this.#fetch = fetch;
+    this.#fetcher = fetcher;
   }
 
   /** To be called once what was asked for is on its way: that goes first. */
   onRead(fileid: number, { first, file, isLate }: BlocksRead): void {
-    const directory = this.#image.parent(fileid);
-    const known = this.#directories.get(directory);
-    if (known === undefined) {
-      if (!isLate) return;
-      const window = this.#blocks(FIRST_WINDOW_BYTES);
-      const { first: low, end: high } = file;
-      this.#directories.set(directory, { fileid, low, high, window, isTried: false });
+    const parent = this.#image.parent(fileid);
+    const directory = this.#directories.get(parent);
+    const isMiss = isLate && first === file.first;
+    if (directory === undefined) {
+      if (isMiss) this.#begin(parent, fileid);
       return;
     }
-    if (known.fileid === fileid) return;
-    known.fileid = fileid;
-    const wasForeseen = known.isTried && first >= known.low && first < known.high;
-    if (wasForeseen) known.window = Math.min(known.window * 2, this.#blocks(MAX_WINDOW_BYTES));
-    else if (!isLate) return;
-    known.isTried = true;
-    this.#extend(directory, known);
+    if (directory.lastRead === fileid) return;
+    directory.lastRead = fileid;
+    const cost = directory.unread.get(fileid);
+    if (cost === undefined && !isMiss) return;
+    directory.unread.delete(fileid);
+    const earned = cost === undefined ? CREDIT_OF_A_MISS_BYTES : GAIN * cost;
+    directory.credit = Math.min(directory.credit + earned, MAX_CREDIT_BYTES);
+    this.#expectNeighbours(parent, directory);
+    directory.bySize ??= this.#neighbours(parent, fileid);
+    this.#fetchSmallest(directory, directory.bySize);
   }
 
-  /** On, and when there are no files further on, back. */
-  #extend(directory: number, known: Neighbourhood): void {
-    const end = this.#endOf(directory, known.high, known.window, 1);
-    if (end > known.high) {
-      known.high = this.#fetch(known.high, end);
-      return;
+  #begin(parent: number, fileid: number): void {
+    const directory: Directory = {
+      lastRead: fileid,
+      low: fileid - 1,
+      high: fileid + 1,
+      credit: FIRST_CREDIT_BYTES,
+      unread: new Map(),
+      bySize: undefined,
+      next: 0,
+    };
+    this.#directories.set(parent, directory);
+    this.#expectNeighbours(parent, directory);
+  }
+
+  /** Those nearest to the first on both sides. */
+  #expectNeighbours(parent: number, directory: Directory): void {
+    for (let count = 0; count < EXPECTED_AT_ONCE;) {
+      const { low, high } = directory;
+      const [hasLow, hasHigh] = [this.#isIn(parent, low), this.#isIn(parent, high)];
+      if (!hasLow && !hasHigh) return;
+      if (hasLow) directory.low -= 1;
+      if (hasHigh) directory.high += 1;
+      for (const fileid of [...(hasHigh ? [high] : []), ...(hasLow ? [low] : [])]) {
+        if (!this.#hasContents(fileid)) continue;
+        this.#fetcher.expect(fileid);
+        count += 1;
+      }
     }
-    const begin = this.#endOf(directory, known.low - 1, known.window, -1) + 1;
-    if (begin >= known.low) return;
-    this.#fetch(begin, known.low);
-    known.low = begin;
   }
 
-  /** From block `from` on in steps of `step`, the first that is not of the directory's files. */
-  #endOf(directory: number, from: number, count: number, step: 1 | -1): number {
-    let number = from;
-    for (; number !== from + count * step; number += step) {
-      if (number < 0 || number >= this.#image.blockCount) break;
-      if (this.#image.parent(this.#image.storedBlock(number).fileid) !== directory) break;
+  #fetchSmallest(directory: Directory, bySize: Uint32Array): void {
+    for (; directory.next < bySize.length; directory.next += 1) {
+      const fileid = bySize[directory.next] ?? 0;
+      const { size } = this.#image.attributes(fileid);
+      if (Math.min(size, MAX_FETCHED_BYTES) + CALL_BYTES > directory.credit) return;
+      const [run] = this.#image.runs(fileid);
+      if (run === undefined) continue;
+      const count = Math.min(run.count, Math.ceil(MAX_FETCHED_BYTES / this.#image.blockSize));
+      const wanted = run.number + count;
+      const { bytes, end } = this.#fetcher.fetch(run.number, wanted);
+      if (bytes > 0) {
+        const cost = bytes + CALL_BYTES;
+        directory.credit -= cost;
+        directory.unread.set(fileid, cost + (directory.unread.get(fileid) ?? 0));
+      }
+      if (end < wanted) return;
     }
-    return number;
   }
 
-  #blocks(bytes: number): number {
-    return Math.max(1, Math.floor(bytes / this.#image.blockSize));
+  /** Files have the numbers that follow each other, those of one directory in the order of their names. */
+  #neighbours(parent: number, fileid: number): Uint32Array {
+    const files: { readonly fileid: number; readonly size: number }[] = [];
+    for (const step of [-1, 1])
+      for (let distance = 1; distance <= MAX_NEIGHBOURS; distance += 1) {
+        const neighbour = fileid + step * distance;
+        if (!this.#isIn(parent, neighbour)) break;
+        if (!this.#hasContents(neighbour)) continue;
+        files.push({ fileid: neighbour, size: this.#image.attributes(neighbour).size });
+      }
+    files.sort((a, b) => a.size - b.size);
+    return Uint32Array.from(files, (each) => each.fileid);
+  }
+
+  #isIn(parent: number, fileid: number): boolean {
+    return this.#image.has(fileid) && this.#image.parent(fileid) === parent;
+  }
+
+  #hasContents(fileid: number): boolean {
+    return this.#image.type(fileid) === FileType.REG && this.#image.runs(fileid).length > 0;
   }
 }

@@ -1,13 +1,12 @@
 import type { Nfs3Context } from '@rowfs/nfs3';
 import { Expectation } from './expectation.ts';
 import type { Asked } from './link-estimator.ts';
-import type { ReadBytes } from './served-image.ts';
-import type { Source } from './source.ts';
+import type { ReadBytes, ServedImage } from './served-image.ts';
 import type { WantedBlock } from './wanted-block.ts';
 
 /** Blocks that follow each other in a file, asked of one server together. */
 export class BlockRead {
-  readonly source: Source;
+  readonly served: ServedImage;
   readonly blocks: readonly WantedBlock[];
   readonly bytes: number;
   /** It took too long, and others may be asked as well. */
@@ -17,14 +16,14 @@ export class BlockRead {
   readonly #asked: Asked;
   readonly #expected: Expectation;
 
-  constructor(source: Source, first: WantedBlock, others: readonly WantedBlock[]) {
-    this.source = source;
+  constructor(served: ServedImage, first: WantedBlock, others: readonly WantedBlock[]) {
+    this.served = served;
     this.blocks = [first, ...others];
     this.#fileid = first.block.fileid;
     this.#offset = first.block.offset;
     this.bytes = this.blocks.reduce((sum, { block }) => sum + block.length, 0);
-    this.#asked = source.served.link.asked(this.bytes);
-    this.#expected = new Expectation(source.served);
+    this.#asked = served.link.asked(this.bytes);
+    this.#expected = new Expectation(served);
   }
 
   get isDemanded(): boolean {
@@ -41,7 +40,7 @@ export class BlockRead {
 
   /** @throws ServerFault, FailoverError, RpcError */
   async run(ctx: Nfs3Context): Promise<ReadBytes> {
-    const { served } = this.source;
+    const { served } = this;
     let isWhole = false;
     try {
       const read = await served.read(this.#fileid, this.#offset, this.bytes, ctx);

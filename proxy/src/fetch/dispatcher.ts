@@ -45,6 +45,8 @@ export interface DispatcherOptions {
 const PULSE_MS = 20;
 /** So many blocks that cannot be read yet are looked at, and their files looked up. */
 const MAX_PASSED = 256;
+/** Files that are still to be looked up ahead; more are forgotten. */
+const MAX_EXPECTED = 1024;
 /** When nothing has become wanted or possible since that was done. */
 const FEW_PASSED = 8;
 
@@ -52,6 +54,8 @@ export class Dispatcher {
   readonly #options: DispatcherOptions;
   readonly #wanted = new Map<number, WantedBlock>();
   readonly #queue = new BlockQueue();
+  /** Files that may be read soon, and were not looked up. */
+  readonly #expected = new Set<number>();
   readonly #sources = new Map<ServedImage, Source>();
   readonly #judge: Judge;
   readonly #closing = new AbortController();
@@ -91,6 +95,13 @@ export class Dispatcher {
     return wanted.bytes;
   }
 
+  /** Looks a file up ahead, where its blocks would be read, if that can be done soon. */
+  expect(fileid: number): void {
+    if (this.#closing.signal.aborted || this.#expected.size >= MAX_EXPECTED) return;
+    this.#expected.add(fileid);
+    this.#schedule();
+  }
+
   serversChanged(): void {
     this.#schedule();
   }
@@ -124,6 +135,7 @@ export class Dispatcher {
   #dispatch(): void {
     this.#findSources();
     for (const urgency of URGENCIES) this.#giveOut(urgency);
+    this.#walkAhead();
     this.#mayWalk = false;
     for (const source of this.#sources.values())
       if (source.hasRoom('prefetch')) source.served.link.idle();
@@ -137,12 +149,26 @@ export class Dispatcher {
       const taker = this.#takerOf(wanted);
       if (taker?.knows(wanted) === true && taker.hasRoom(urgency)) {
         const mayRead = (other: WantedBlock): boolean => other.mayBeAskedOf(taker.served);
-        this.#read(taker.read(wanted, this.#queue.after(wanted, taker.runBytes, mayRead)));
+        const others = this.#queue.after(wanted, taker.runBytes, mayRead);
+        this.#read(taker, taker.read(wanted, others));
         continue;
       }
-      if (taker?.knows(wanted) === false) this.#walk(taker, wanted);
+      if (taker?.knows(wanted) === false) this.#walk(taker, taker.walkFor(wanted, this.#ctx));
       passed += 1;
       if (passed > most) return;
+    }
+  }
+
+  #walkAhead(): void {
+    const trusted = [...this.#sources.values()].filter(
+      ({ standing }) => standing.trust !== 'distrusted',
+    );
+    const [source] = trusted.sort((a, b) => a.served.link.etaMs(0) - b.served.link.etaMs(0));
+    if (source === undefined) return;
+    for (const fileid of this.#expected) {
+      if (!source.hasRoomToWalkAhead) return;
+      this.#expected.delete(fileid);
+      this.#walk(source, source.walkAhead(fileid, this.#ctx));
     }
   }
 
@@ -167,8 +193,8 @@ export class Dispatcher {
     return taker;
   }
 
-  #read(read: BlockRead): void {
-    const { source, blocks } = read;
+  #read(source: Source, read: BlockRead): void {
+    const { blocks } = read;
     for (const wanted of blocks) {
       this.#queue.remove(wanted);
       wanted.asked.add(source.served);
@@ -176,18 +202,18 @@ export class Dispatcher {
     read
       .run(this.#ctx)
       .then((bytes) => {
-        for (const [wanted, right] of this.#judge.rightOf(read, bytes)) this.#settle(wanted, right);
+        for (const [wanted, right] of this.#judge.rightOf(source, blocks, bytes))
+          this.#settle(wanted, right);
       })
-      .catch((error: unknown) => this.#readFailed(read, error))
-      .finally(() => this.#ended(read));
+      .catch((error: unknown) => this.#readFailed(source, blocks, error))
+      .finally(() => this.#ended(source, read));
   }
 
   /** The block stays queued: who brings it is decided when its file is found. */
-  #walk(source: Source, wanted: WantedBlock): void {
-    const walk = source.walkFor(wanted, this.#ctx);
+  #walk(source: Source, walk: FileWalk | undefined): void {
     walk
       ?.run()
-      .catch((error: unknown) => this.#walkFailed(walk, error))
+      .catch((error: unknown) => this.#walkFailed(source, walk, error))
       .finally(() => {
         source.walks.delete(walk.fileid);
         this.#mayWalk = true;
@@ -195,9 +221,9 @@ export class Dispatcher {
       });
   }
 
-  #ended(read: BlockRead): void {
-    read.source.reads.delete(read);
-    for (const wanted of read.blocks) wanted.asked.delete(read.source.served);
+  #ended(source: Source, read: BlockRead): void {
+    source.reads.delete(read);
+    for (const wanted of read.blocks) wanted.asked.delete(source.served);
     this.#askAgain(read.blocks);
     this.#schedule();
   }
@@ -208,7 +234,7 @@ export class Dispatcher {
     this.#mayWalk = true;
   }
 
-  #readFailed({ source, blocks }: BlockRead, error: unknown): void {
+  #readFailed(source: Source, blocks: readonly WantedBlock[], error: unknown): void {
     if (!(error instanceof ServerFault)) {
       this.#unanswered(source, blocks, error);
       return;
@@ -218,7 +244,7 @@ export class Dispatcher {
     for (const wanted of blocks) this.#judge.blame(source, wanted, error, isOfOne);
   }
 
-  #walkFailed({ source, blocks }: FileWalk, error: unknown): void {
+  #walkFailed(source: Source, { blocks }: FileWalk, error: unknown): void {
     const waiting = [...blocks].filter(({ isSettled }) => !isSettled);
     if (!(error instanceof ServerFault)) this.#unanswered(source, waiting, error);
     else for (const wanted of waiting) this.#judge.blame(source, wanted, error, false);

@@ -48,6 +48,20 @@ describe('fetcher', () => {
     assert.equal(fetcher.status()[0]?.calls, calls + 1);
   });
 
+  it('looks up a file that is expected, so that its first block takes one call', async () => {
+    const fetcher = await bench.fetcherOf([await bench.serve()]);
+    const [other = 0] = bench.blocksOf('large');
+    await fetcher.fetch(other, 'demand');
+    const callsNow = (): number => fetcher.status()[0]?.calls ?? 0;
+    const before = callsNow();
+    const [number = 0] = bench.blocksOf('a/b/c/deep');
+    fetcher.expect(bench.image.storedBlock(number).fileid);
+    // Its three directories are not known either.
+    await until(() => callsNow() === before + 4);
+    bench.assertRight(number, await fetcher.fetch(number, 'demand'));
+    assert.equal(callsNow(), before + 5);
+  });
+
   it('sends what somebody waits for at once, though the window is full of what nobody does', async () => {
     const asked: number[] = [];
     const release = Promise.withResolvers<undefined>();

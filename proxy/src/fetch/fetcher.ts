@@ -86,6 +86,7 @@ export function createFetcher(options: FetcherOptions): Fetcher {
   }
   return {
     fetch: (blockNumber, urgency) => dispatcher.fetch(blockNumber, urgency),
+    expect: (fileid) => dispatcher.expect(fileid),
     ready: (signal) => replicas.ready(signal),
     setServers: (list) => replicas.setServers(list),
     status,

@@ -1,23 +1,22 @@
 import type { Nfs3Context } from '@rowfs/nfs3';
 import { Expectation } from './expectation.ts';
-import type { Source } from './source.ts';
+import type { ServedImage } from './served-image.ts';
 import type { WantedBlock } from './wanted-block.ts';
 
 /** A file is looked up on a server, so that blocks of it can be read. */
 export class FileWalk {
-  readonly source: Source;
   readonly fileid: number;
-  /** Those that wait for it. */
-  readonly blocks: Set<WantedBlock>;
+  /** Those that wait for it: none when it was only expected that there would be some. */
+  readonly blocks = new Set<WantedBlock>();
+  readonly #served: ServedImage;
   readonly #ctx: Nfs3Context;
   readonly #expected: Expectation;
 
-  constructor(source: Source, wanted: WantedBlock, ctx: Nfs3Context) {
-    this.source = source;
-    this.fileid = wanted.block.fileid;
-    this.blocks = new Set([wanted]);
+  constructor(served: ServedImage, fileid: number, ctx: Nfs3Context) {
+    this.fileid = fileid;
+    this.#served = served;
     this.#ctx = ctx;
-    this.#expected = new Expectation(source.served);
+    this.#expected = new Expectation(served);
   }
 
   isOverdue(now: number): boolean {
@@ -30,6 +29,6 @@ export class FileWalk {
 
   /** @throws ServerFault, FailoverError, RpcError */
   async run(): Promise<void> {
-    await this.source.served.handle(this.fileid, this.#ctx);
+    await this.#served.handle(this.fileid, this.#ctx);
   }
 }

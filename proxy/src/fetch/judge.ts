@@ -1,7 +1,6 @@
 import { type Image, verifyBlock } from '@rowfs/image';
 import type { Logger } from 'pino';
 import { printableName } from '../inspect/printable-name.ts';
-import type { BlockRead } from './block-read.ts';
 import { PieceReader } from './piece-reader.ts';
 import type { ReadBytes } from './served-image.ts';
 import { ServerFault } from './server-fault.ts';
@@ -24,7 +23,11 @@ export class Judge {
   }
 
   /** The blocks of what was read that are right. */
-  rightOf({ source, blocks }: BlockRead, read: ReadBytes): [WantedBlock, Buffer][] {
+  rightOf(
+    source: Source,
+    blocks: readonly WantedBlock[],
+    read: ReadBytes,
+  ): [WantedBlock, Buffer][] {
     const { standing } = source;
     standing.bytesFetched += read.length;
     const pieces = new PieceReader(read.parts);

@@ -8,6 +8,8 @@ import type { WantedBlock } from './wanted-block.ts';
 
 /** Files that are looked up at a time: calls of some hundred bytes. */
 const MAX_WALKS = 256;
+/** And of these, those that no block waits for. */
+const MAX_WALKS_AHEAD = 128;
 
 /** One mounted server as work is given to it: what it does now, and whether it has room for more. */
 export class Source {
@@ -35,8 +37,8 @@ export class Source {
     return demanded < link.windowBytes;
   }
 
-  get hasRoomForWalks(): boolean {
-    return this.walks.size < MAX_WALKS;
+  get hasRoomToWalkAhead(): boolean {
+    return this.walks.size < MAX_WALKS_AHEAD;
   }
 
   /** The most that it should read at once, in bytes; a single block always may be. */
@@ -63,7 +65,7 @@ export class Source {
   }
 
   read(first: WantedBlock, others: readonly WantedBlock[]): BlockRead {
-    const read = new BlockRead(this, first, others);
+    const read = new BlockRead(this.served, first, others);
     this.reads.add(read);
     return read;
   }
@@ -76,8 +78,20 @@ export class Source {
       known.blocks.add(wanted);
       return undefined;
     }
-    if (!this.hasRoomForWalks && wanted.urgency !== 'demand') return undefined;
-    const walk = new FileWalk(this, wanted, ctx);
+    if (this.walks.size >= MAX_WALKS && wanted.urgency !== 'demand') return undefined;
+    const walk = this.#begin(fileid, ctx);
+    walk.blocks.add(wanted);
+    return walk;
+  }
+
+  /** The walk to a file that may be read soon; undefined when it is under way, or was done. */
+  walkAhead(fileid: number, ctx: Nfs3Context): FileWalk | undefined {
+    const isKnown = this.served.hasHandle(fileid) || this.walks.has(fileid);
+    return isKnown ? undefined : this.#begin(fileid, ctx);
+  }
+
+  #begin(fileid: number, ctx: Nfs3Context): FileWalk {
+    const walk = new FileWalk(this.served, fileid, ctx);
     this.walks.set(fileid, walk);
     return walk;
   }

@@ -30,6 +30,11 @@ export class FetcherOnDemand implements BlockFetcher {
     return this.begin().fetch(blockNumber, urgency);
   }
 
+  /** Of servers that no block was wanted of, nothing is asked. */
+  expect(fileid: number): void {
+    this.#fetcher?.expect(fileid);
+  }
+
   /** Mounts the servers, as the first block would. */
   begin(): Fetcher {
     return (this.#fetcher ??= createFetcher({ ...this.#options, servers: this.#servers }));

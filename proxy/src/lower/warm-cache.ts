@@ -70,5 +70,9 @@ function openFetcher({ image, source, openServer, logger }: WarmCacheOptions): C
     });
   }
   const fetcher = new DirectoryFetcher(image, source.directory);
-  return { fetch: (number) => fetcher.fetch(number), close: async () => undefined };
+  return {
+    fetch: (number) => fetcher.fetch(number),
+    expect: () => fetcher.expect(),
+    close: async () => undefined,
+  };
 }

@@ -87,6 +87,7 @@ export function blocksOf(image: Image, files: Readonly<Record<string, Buffer>>):
 /** Serves blocks from memory, and remembers who asked for what. */
 export class MemoryFetcher implements BlockFetcher {
   readonly asked: { readonly number: number; readonly urgency: Urgency }[] = [];
+  readonly expected: number[] = [];
   /** Blocks that nobody has. */
   readonly missing = new Set<number>();
   /** While it is set, whoever asks waits for it. */
@@ -106,6 +107,10 @@ export class MemoryFetcher implements BlockFetcher {
     if (block === undefined || this.missing.has(number)) throw new Error(`nobody has ${number}`);
     if (!digestOf(block).equals(this.#image.digests(number, 1))) throw new Error('a wrong block');
     return Buffer.from(block);
+  }
+
+  expect(fileid: number): void {
+    this.expected.push(fileid);
   }
 
   numbers(urgency?: Urgency): number[] {
