@@ -11,7 +11,7 @@ import {
   type Loader,
   LOADERS,
 } from './dnsmasq-config.ts';
-import { subnetOf } from './interface-subnet.ts';
+import { checkCanAdvertise, subnetOf } from './interface-subnet.ts';
 import { firstScript } from './ipxe-script.ts';
 import type { KernelChoice } from './kernel-files.ts';
 import type { Machines } from './machines.ts';
@@ -28,6 +28,8 @@ export interface BootOptions {
   readonly range: AddressRange | undefined;
   readonly router: string | undefined;
   readonly nameservers: readonly string[];
+  /** Answers iPXE when it looks for a router of IPv6, for which it waits otherwise. */
+  readonly routerAdvertisements: boolean;
   readonly leaseTime: string;
   /** TCP port of HTTP. */
   readonly httpPort: number;
@@ -61,6 +63,7 @@ const LOADERS_DIRECTORY = '/usr/lib/ipxe';
 /** @throws BootError INTERFACE_UNUSABLE, BAD_SUBNET */
 export function planBoot(options: BootOptions): BootPlan {
   const subnet = subnetOf(options.interface);
+  if (options.routerAdvertisements) checkCanAdvertise(options.interface);
   const loaders = LOADERS.filter(({ file }) => existsSync(join(LOADERS_DIRECTORY, file)));
   const http = `http://${subnet.address}:${options.httpPort}`;
   return {

@@ -13,6 +13,7 @@ const server: DnsmasqConfigOptions = {
     range: { first: '10.0.0.128', last: '10.0.0.254' },
     netmask: '255.255.255.0',
   },
+  routerAdvertisements: false,
   router: undefined,
   nameservers: [],
   leaseTime: '12h',
@@ -62,6 +63,14 @@ describe('the configuration of dnsmasq', () => {
     );
   });
 
+  it('advertises a router that nobody routes through, when told', () => {
+    assert.doesNotMatch(dnsmasqConfig(server), /enable-ra|::/);
+    const lines = linesOf({ ...proxy, routerAdvertisements: true });
+    assert.ok(lines.includes('enable-ra'));
+    assert.ok(lines.includes('ra-param=eth1,0,0'), 'its lifetime as a router is zero');
+    assert.ok(lines.includes('dhcp-range=::,constructor:eth1,ra-only'), 'no DHCPv6');
+  });
+
   it('as a proxy gives no addresses', () => {
     const lines = linesOf(proxy);
     assert.deepEqual(
@@ -77,7 +86,7 @@ describe('the configuration of dnsmasq', () => {
   it('is one that dnsmasq takes', { skip: hasDnsmasq ? false : 'no dnsmasq here' }, () => {
     const directory = mkdtempSync(join(tmpdir(), 'rowfs-dnsmasq-'));
     try {
-      for (const options of [server, proxy]) {
+      for (const options of [server, proxy, { ...proxy, routerAdvertisements: true }]) {
         const file = join(directory, 'dnsmasq.conf');
         writeFileSync(file, dnsmasqConfig(options));
         const { stderr } = spawnSync('dnsmasq', ['--test', `--conf-file=${file}`]);

@@ -9,6 +9,8 @@ export interface DnsmasqConfigOptions {
   /** The only one that is listened on. */
   readonly interface: string;
   readonly dhcp: DhcpMode;
+  /** Also answers machines that look for a router of IPv6: that there is none here, and nothing to wait for. */
+  readonly routerAdvertisements: boolean;
   /** What machines are told to route through and to ask for names, when this server gives addresses. */
   readonly router: string | undefined;
   readonly nameservers: readonly string[];
@@ -55,6 +57,7 @@ export function dnsmasqConfig(options: DnsmasqConfigOptions): string {
     'log-dhcp',
     `dhcp-leasefile=${options.leaseFile}`,
     ...(dhcp.kind === 'server' ? serverLines(options, dhcp) : [`dhcp-range=${dhcp.network},proxy`]),
+    ...(options.routerAdvertisements ? advertisementLines(options) : []),
     '# iPXE says so in its user class, and in option 175.',
     'dhcp-userclass=set:ipxe,iPXE',
     'dhcp-match=set:ipxe,175',
@@ -80,6 +83,11 @@ function serverLines(
     list('router', router === undefined ? [] : [router]),
     list('dns-server', nameservers),
   ];
+}
+
+/** RFC 4861, section 4.2: with a router lifetime of zero, nobody routes through the sender. */
+function advertisementLines({ interface: name }: DnsmasqConfigOptions): string[] {
+  return ['enable-ra', `ra-param=${name},0,0`, `dhcp-range=::,constructor:${name},ra-only`];
 }
 
 function bootLines({ loaders }: DnsmasqConfigOptions): string[] {

@@ -24,6 +24,15 @@ export interface BenchResult {
   /** Whether every row that has a target reached it. */
   readonly met: boolean;
   readonly rows: readonly BenchRow[];
+  /** What was measured besides. */
+  readonly tables?: readonly BenchTable[];
+}
+
+/** Figures that are shown as they are, and beside those of a paper, say. */
+export interface BenchTable {
+  readonly title: string;
+  readonly columns: readonly string[];
+  readonly rows: readonly (readonly (string | number)[])[];
 }
 
 export interface BenchOptions {
@@ -69,6 +78,17 @@ export function compareRounds(
   };
 }
 
+/** A row from what something cost both in each round; `lower is better`. */
+export function compareCosts(
+  name: string,
+  unit: string,
+  rounds: readonly { readonly ours: number; readonly peer: number }[],
+  ceiling: number,
+): BenchRow {
+  const row = compareRounds(name, unit, rounds);
+  return { ...row, target: ceiling, isCeiling: true, met: row.ratio <= ceiling };
+}
+
 /** A row of what something costs, measured once, beside what it may be compared with. */
 export function costRow(
   name: string,
@@ -83,14 +103,20 @@ export function costRow(
 
 /** Above 1 when the row is better than its target. */
 function margin({ ratio, target = 1, isCeiling }: BenchRow): number {
-  return isCeiling === true ? target / ratio : ratio / target;
+  if (isCeiling === true) return ratio === 0 ? Number.POSITIVE_INFINITY : target / ratio;
+  return ratio / target;
 }
 
 /** Sums rows up as the case's result: its worst row against its target. */
-export function summarize(name: string, rows: readonly BenchRow[]): BenchResult {
+export function summarize(
+  name: string,
+  rows: readonly BenchRow[],
+  tables: readonly BenchTable[] = [],
+): BenchResult {
   const judged = rows.filter((row) => row.target !== undefined);
   const worst = judged.reduce((a, b) => (margin(a) <= margin(b) ? a : b));
   const { unit, ours, peer, ratio, target = 1 } = worst;
   const met = judged.every((row) => row.met);
-  return { case: name, unit, ours, peer, ratio, target, met, rows };
+  const result = { case: name, unit, ours, peer, ratio, target, met, rows };
+  return tables.length === 0 ? result : { ...result, tables };
 }

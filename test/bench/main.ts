@@ -3,7 +3,7 @@
  * docs/benchmarks.md, and prints the result as JSON in its last line.
  */
 import type { BenchCase } from './bench-case.ts';
-import { bootCases } from './cases/boot.ts';
+import { boot } from './cases/boot.ts';
 import { bootRack } from './cases/boot-rack.ts';
 import { imageCold } from './cases/image-cold.ts';
 import { imageSecondRun } from './cases/image-second-run.ts';
@@ -24,7 +24,7 @@ const cases: readonly BenchCase[] = [
   imageWarm,
   memory,
   registryLookup,
-  ...bootCases,
+  boot,
   bootRack,
 ];
 

@@ -1,7 +1,7 @@
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { arch, cpus, platform, totalmem } from 'node:os';
 import { fileURLToPath } from 'node:url';
-import type { BenchResult } from './bench-case.ts';
+import type { BenchResult, BenchTable } from './bench-case.ts';
 
 const results = new URL('results/', import.meta.url);
 const page = new URL('../../docs/benchmarks.md', import.meta.url);
@@ -45,6 +45,7 @@ function render(all: readonly Kept[]): string {
       '|---|---|---|---|---|---|',
       ...rows,
       '',
+      ...(result.tables ?? []).flatMap(tableLines),
     ].join('\n');
   });
   return [
@@ -55,6 +56,23 @@ function render(all: readonly Kept[]): string {
     '',
     ...sections,
   ].join('\n');
+}
+
+function tableLines({ title, columns, rows }: BenchTable): string[] {
+  const line = (cells: readonly (string | number)[]): string =>
+    `| ${cells.map((cell) => (typeof cell === 'number' ? shown(cell) : cell)).join(' | ')} |`;
+  return [
+    `### ${title}`,
+    '',
+    line(columns),
+    `|${columns.map((_, index) => (index === 0 ? '---|' : '---:|')).join('')}`,
+    ...rows.map(line),
+    '',
+  ];
+}
+
+function shown(value: number): string {
+  return value.toLocaleString('en-US', { maximumFractionDigits: value < 1000 ? 1 : 0 });
 }
 
 function ratio(value: number): string {

@@ -70,6 +70,7 @@ class Rack {
       await startRowfs(
         [
           ...['boot', appliance, '--interface', BRIDGE, '--upgrade', 'carry', '--lease', '5s'],
+          '--router-advertisements',
           ...['--up-within', UP_WITHIN, '--append', KERNEL_OPTIONS, '--rest', '127.0.0.1:0'],
         ],
         this.user('rack', registry),

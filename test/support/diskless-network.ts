@@ -9,6 +9,7 @@ import { networkNamespace, type NetworkNamespace } from './network-namespace.ts'
 
 export const BRIDGE = 'br0';
 export const BRIDGE_ADDRESS = '10.77.0.1';
+const BRIDGE_ADDRESS_6 = 'fd77::1';
 
 /**
  * What is added to a machine's command line: its console is the test's log. The rest saves seconds under
@@ -30,6 +31,8 @@ export async function disklessNetwork(directory: string): Promise<DisklessNetwor
   await run('ip', 'link', 'add', BRIDGE, 'type', 'bridge');
   await run('ip', 'addr', 'add', `${BRIDGE_ADDRESS}/24`, 'dev', BRIDGE);
   await run('ip', 'link', 'set', BRIDGE, 'up');
+  // Something that can be advertised: see --router-advertisements.
+  await run('ip', 'addr', 'add', `${BRIDGE_ADDRESS_6}/64`, 'dev', BRIDGE, 'nodad');
   return {
     ...namespace,
     run,

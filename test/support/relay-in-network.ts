@@ -5,7 +5,7 @@ import { type RunningProcess, startProcess } from './process.ts';
 import type { Relay, RelayOptions } from './relay.ts';
 
 /** What crossed a relay. */
-export type Crossed = Pick<Relay, 'records' | 'bytes'>;
+export type Crossed = Pick<Relay, 'records' | 'bytes' | 'calls'>;
 
 export type RelayInNetwork = {
   readonly ports: readonly number[];

@@ -5,7 +5,7 @@
  */
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
-import { RecordCounter } from './record-counter.ts';
+import { CALL_HEAD_BYTES, RecordCounter } from './record-counter.ts';
 
 export type LinkSettings = {
   /** Half of it is spent in each direction; setting up a connection costs all of it once more. */
@@ -41,6 +41,8 @@ export class Relay {
   readonly records = { toServer: 0, toClient: 0 };
   /** Bytes seen so far, record marks included. */
   readonly bytes = { toServer: 0, toClient: 0 };
+  /** Calls seen so far, by program and procedure: `100003.6` is READ of NFS. */
+  readonly calls: Record<string, number> = {};
   readonly #servers: Server[] = [];
   readonly #connections = new Set<Socket>();
   readonly #flows = new Set<Flow>();
@@ -87,11 +89,19 @@ export class Relay {
 
   /** For one direction of one connection. */
   #counter(direction: Direction): (chunk: Buffer) => void {
-    const counter = new RecordCounter(() => (this.records[direction] += 1));
+    const counter = new RecordCounter((head) => {
+      this.records[direction] += 1;
+      if (direction === 'toServer' && head.length === CALL_HEAD_BYTES) this.#countCall(head);
+    });
     return (chunk) => {
       counter.push(chunk);
       this.bytes[direction] += chunk.length;
     };
+  }
+
+  #countCall(head: Buffer): void {
+    const key = `${head.readUInt32BE(12)}.${head.readUInt32BE(20)}`;
+    this.calls[key] = (this.calls[key] ?? 0) + 1;
   }
 
   #relay(client: Socket, targetPort: number): void {

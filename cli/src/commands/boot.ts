@@ -53,6 +53,7 @@ interface BootCommandOptions {
   readonly range?: AddressRange;
   readonly router?: string;
   readonly nameserver?: readonly string[];
+  readonly routerAdvertisements: boolean;
   readonly leaseTime: string;
   readonly httpPort: number;
   readonly nfsPort: number;
@@ -109,6 +110,11 @@ export function addBootCommand(program: Command): void {
     )
     .option('--router <address>', 'what machines route through (default: none)')
     .option('--nameserver <address...>', 'what machines ask for names (default: none)')
+    .option(
+      '--router-advertisements',
+      'tell machines that no router of IPv6 is to be waited for, as iPXE does for 14 seconds',
+      false,
+    )
     .option('--lease-time <time>', 'of addresses, as dnsmasq has it', '12h')
     .addOption(
       new Option('--http-port <port>', 'of kernels, scripts and signs of life')
@@ -305,6 +311,7 @@ function bootOptions(
     range: options.range,
     router: options.router,
     nameservers: options.nameserver ?? [],
+    routerAdvertisements: options.routerAdvertisements,
     leaseTime: options.leaseTime,
     httpPort: options.httpPort,
     kernel: {

@@ -42,6 +42,7 @@ await startBoot(
     range: undefined,
     router: undefined,
     nameservers: [],
+    routerAdvertisements: true,
     leaseTime: '12h',
     httpPort: 8069,
     kernel: {},
@@ -57,7 +58,7 @@ await startBoot(
   },
 );
 process.on('SIGUSR2', () => {
-  const { records, bytes } = relay;
-  process.stdout.write(`${JSON.stringify({ records, bytes })}\n`);
+  const { records, bytes, calls } = relay;
+  process.stdout.write(`${JSON.stringify({ records, bytes, calls })}\n`);
 });
 process.stdout.write('ready\n');

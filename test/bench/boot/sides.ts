@@ -1,4 +1,4 @@
-/** A machine without a disk and what it boots from, each time in a network of its own. */
+/** What machines without a disk boot from: each in a network of its own, with nothing known of the image before. */
 import { cp, mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -10,29 +10,17 @@ import {
   DisklessMachine,
   KERNEL_OPTIONS,
 } from '../../support/diskless-network.ts';
-import { type Guest, GuestError } from '../../support/guest.ts';
+import type { Guest } from '../../support/guest.ts';
 import { startProcess } from '../../support/process.ts';
-import { crossedThrough, relayInNetwork } from '../../support/relay-in-network.ts';
+import { type Crossed, crossedThrough, relayInNetwork } from '../../support/relay-in-network.ts';
 import type { LinkSettings } from '../../support/relay.ts';
 import { startRowfs, stateOf } from '../../support/rowfs.ts';
+import { type BootCost, bootOnce } from './boot-cost.ts';
+import { type ProcessLoad, watchProcess } from './process-load.ts';
 
 const NATIVE_SERVER = fileURLToPath(new URL('native-server.ts', import.meta.url));
 
-/** One boot: how long from switching on to a userland that works, and what it took. */
-export interface BootCost {
-  readonly seconds: number;
-  /** RPC calls of the machine, by procedure of RFC 1813 and in all. */
-  readonly calls: Readonly<Record<string, number>>;
-  /** RPC calls that crossed the link. */
-  readonly callsOverLink: number;
-}
-
-export interface TwoBoots {
-  readonly first: BootCost;
-  readonly second: BootCost;
-}
-
-/** What a machine boots from: `manifest` is verified, `plain` believed; `native` is no proxy at all. */
+/** `manifest` is verified, `plain` believed; `native` is no proxy at all, but a root that is written to at its server. */
 export type SideKind = 'native' | 'plain' | 'manifest';
 
 export interface SideOptions {
@@ -44,10 +32,22 @@ export interface SideOptions {
   readonly profiles?: string;
   /** Where those of this run are left. */
   readonly keepProfiles?: string;
+  /** What the machine does between its two boots: a shell script. */
+  readonly compute?: string;
   readonly directory: string;
 }
 
-/** Switches a machine on twice, with nothing known of the image before the first time. */
+export interface TwoBoots {
+  readonly first: BootCost;
+  readonly second: BootCost;
+  /** Of the proxy, while the machine boots, computes and boots again: none where there is no proxy. */
+  readonly loads: readonly ProcessLoad[];
+}
+
+/** A machine's compute step may take this long under emulation. */
+const COMPUTE_TIMEOUT_MS = 600_000;
+
+/** Switches a machine on twice. */
 export async function bootTwice(options: SideOptions): Promise<TwoBoots> {
   const directory = await mkdtemp(join(options.directory, 'side-'));
   const network = await disklessNetwork(directory);
@@ -57,11 +57,10 @@ export async function bootTwice(options: SideOptions): Promise<TwoBoots> {
     try {
       const mac = '52:54:00:77:00:02';
       const machine = await DisklessMachine.connect({ network, directory, name: 'tap0', mac });
-      const first = await boot(machine, served.callsOverLink);
-      const second = await boot(machine, served.callsOverLink);
+      const boots = await watchedBoots(machine, served, options.compute);
       if (options.keepProfiles !== undefined)
         await cp(served.profiles, options.keepProfiles, { recursive: true });
-      return { first, second };
+      return boots;
     } finally {
       await served.close();
     }
@@ -71,8 +70,31 @@ export async function bootTwice(options: SideOptions): Promise<TwoBoots> {
   }
 }
 
+async function watchedBoots(
+  machine: DisklessMachine,
+  { crossed, proxyPid }: Served,
+  compute: string | undefined,
+): Promise<TwoBoots> {
+  const loads: ProcessLoad[] = [];
+  const watched = async <Result>(during: () => Promise<Result>): Promise<Result> => {
+    if (proxyPid === undefined) return during();
+    const { result, load } = await watchProcess(proxyPid, during);
+    loads.push(load);
+    return result;
+  };
+  const use = async (guest: Guest): Promise<void> => {
+    if (compute !== undefined)
+      await watched(() => guest.run(compute, { timeoutMs: COMPUTE_TIMEOUT_MS }));
+  };
+  const boot = (then?: typeof use): Promise<BootCost> =>
+    bootOnce({ machine, crossed, watched, then });
+  const first = await boot(use);
+  return { first, second: await boot(), loads };
+}
+
 interface Served {
-  readonly callsOverLink: () => Promise<number>;
+  readonly crossed: () => Promise<Crossed>;
+  readonly proxyPid: number | undefined;
   readonly profiles: string;
   close(): Promise<void>;
 }
@@ -90,7 +112,8 @@ async function serveNative(
   );
   await server.waitForLine(/^ready$/m);
   return {
-    callsOverLink: async () => (await crossedThrough(server)).records.toServer,
+    crossed: () => crossedThrough(server),
+    proxyPid: undefined,
     profiles: '',
     close: () => server.close(),
   };
@@ -120,12 +143,13 @@ async function serveThroughProxy(
     [
       ...['boot', '--server', `127.0.0.1:${relay.ports[0] ?? 0}:/`, '--interface', BRIDGE],
       ...(kind === 'manifest' ? ['--digest', digest] : []),
-      ...['--append', KERNEL_OPTIONS, '--rest', '127.0.0.1:0'],
+      ...['--router-advertisements', '--append', KERNEL_OPTIONS, '--rest', '127.0.0.1:0'],
     ],
     rack,
   );
   return {
-    callsOverLink: async () => (await relay.crossed()).records.toServer,
+    crossed: () => relay.crossed(),
+    proxyPid: boot.process.pid,
     profiles: known,
     async close() {
       await boot.stop();
@@ -133,44 +157,4 @@ async function serveThroughProxy(
       await server.close();
     },
   };
-}
-
-/** The emulator stalls about one boot in sixty: that one is not measured. */
-const ATTEMPTS = 3;
-
-async function boot(
-  machine: DisklessMachine,
-  callsOverLink: () => Promise<number>,
-): Promise<BootCost> {
-  for (let attempt = 1; ; attempt += 1) {
-    const before = await callsOverLink();
-    const begin = performance.now();
-    const guest = await machine.switchOn();
-    try {
-      await guest.booted;
-      const seconds = (performance.now() - begin) / 1000;
-      const calls = await callsOf(guest);
-      const overLink = (await callsOverLink()) - before;
-      await guest.run('systemctl --no-block poweroff', { timeoutMs: 300_000 });
-      await guest.ended;
-      return { seconds, calls, callsOverLink: overLink };
-    } catch (error) {
-      const isLockup = error instanceof GuestError && error.code === 'GUEST_LOCKUP';
-      if (!isLockup || attempt === ATTEMPTS) throw error;
-    } finally {
-      await guest.close();
-    }
-  }
-}
-
-/** The order of the kernel's counters is that of RFC 1813. */
-const PROCEDURES =
-  'null getattr setattr lookup access readlink read write create mkdir symlink mknod remove rmdir rename link readdir readdirplus fsstat fsinfo pathconf commit'.split(
-    ' ',
-  );
-
-async function callsOf(guest: Guest): Promise<Record<string, number>> {
-  const { stdout } = await guest.run("sed -n 's/^proc3 22 //p' /proc/net/rpc/nfs");
-  const counts = stdout.trim().split(' ').map(Number);
-  return Object.fromEntries(PROCEDURES.map((name, index) => [name, counts[index] ?? 0]));
 }
