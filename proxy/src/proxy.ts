@@ -91,6 +91,8 @@ export interface Proxy {
   readonly notices: readonly string[];
   /** What became of the changes over the version before; undefined when none were to be carried over. */
   readonly carried: CarryReport | undefined;
+  /** Its machine boots again: what that reads is fetched ahead, and recorded, as with the first boot. */
+  bootBegins(): void;
   status(): Promise<ProxyStatus>;
   /** Takes no more calls, brings the shadow to stable storage, and gives the lease back. */
   close(): Promise<void>;
@@ -207,7 +209,7 @@ async function start(options: ProxyOptions, cleanup: Cleanup): Promise<Proxy> {
   const lower = await lowers.open({
     digest,
     manifestBytes: location.manifestBytes,
-    boot: { isBoot: !session.resumed, published: location.bootProfile },
+    boot: { published: location.bootProfile },
     servers: location.servers,
     openServer: serverOpener(logger),
     shadow: directory,
@@ -225,7 +227,10 @@ async function start(options: ProxyOptions, cleanup: Cleanup): Promise<Proxy> {
   cleanup.add(() => lower.close());
   notices.push(...lower.notices);
   // Whoever runs on this proxy since before a crash waits better for servers than for a proxy.
-  if (!session.resumed) await lower.ready(AbortSignal.timeout(startMs));
+  if (!session.resumed) {
+    await lower.ready(AbortSignal.timeout(startMs));
+    lower.bootBegins();
+  }
 
   const up = statistics();
   const down = statistics();
@@ -262,6 +267,7 @@ async function start(options: ProxyOptions, cleanup: Cleanup): Promise<Proxy> {
     mountCommand: mountCommandOf(address),
     carried,
     notices,
+    bootBegins: () => lower.bootBegins(),
     status: async () => ({
       appliance,
       version,

@@ -97,6 +97,7 @@ export class Machine {
       const running = this.#running;
       if (running === undefined) throw new Error('a root was started, and is not there');
       await running.uses?.switch(true);
+      running.proxy.bootBegins();
       const { mac, host, port } = this.#options;
       return {
         nfs: { host, port, mountPort, path: `/${mac}` },

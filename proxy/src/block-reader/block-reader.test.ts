@@ -227,16 +227,6 @@ describe('BlockReader', () => {
     assert.equal(cached.countStored(), fast.blockCount);
   });
 
-  it('tells what was used, in the order of first use', async () => {
-    const reader = new BlockReader((await bench.cache()).attach(image), fetcher);
-    await read(reader, 'sparse', 4 * BLOCK_SIZE, 6 * BLOCK_SIZE);
-    await read(reader, 'a/short');
-    await read(reader, 'sparse', 4 * BLOCK_SIZE, 10);
-    const sparseAt = blockRange('sparse').first;
-    const short = blockRange('a/short').first;
-    assert.deepEqual([...reader.firstUses()], [sparseAt + 4, sparseAt + 5, short]);
-  });
-
   it('prefetches what is not here, in order, and says what became of it', async () => {
     const cache = await bench.cache();
     const reader = new BlockReader(cache.attach(image), fetcher);

@@ -6,7 +6,6 @@ import { onTime } from '../on-time.ts';
 import type { BlockFetcher, Urgency } from './block-fetcher.ts';
 import { DirectoryAhead, type FetchedAhead } from './directory-ahead.ts';
 import { FileBlocks, type FilePart } from './file-blocks.ts';
-import { FirstUses } from './first-uses.ts';
 import { ReadAhead } from './read-ahead.ts';
 
 /** What became of the blocks that were read. */
@@ -60,7 +59,6 @@ export class BlockReader implements FileContents {
   readonly #cached: CachedImage;
   readonly #fetcher: BlockFetcher;
   readonly #files: FileBlocks;
-  readonly #uses: FirstUses;
   readonly #readAhead: ReadAhead;
   readonly #directoryAhead: DirectoryAhead;
   /** By the number of the first block with the same bytes. */
@@ -76,7 +74,6 @@ export class BlockReader implements FileContents {
     this.#cached = cached;
     this.#fetcher = fetcher;
     this.#files = new FileBlocks(this.#image);
-    this.#uses = new FirstUses(this.#image.blockCount);
     this.#readAhead = new ReadAhead(
       this.#image,
       (first, end) => this.#fetchAhead(first, end, 'read-ahead').end,
@@ -102,11 +99,6 @@ export class BlockReader implements FileContents {
     this.#note(fileid, parts, atOnce === undefined);
     if (!(pieces instanceof Promise)) return pieces;
     return onTime(pieces, signal);
-  }
-
-  /** The numbers of the blocks that were read, in the order of their first use. */
-  firstUses(): Uint32Array {
-    return this.#uses.order();
   }
 
   statistics(): BlockReaderStatistics {
@@ -351,7 +343,6 @@ export class BlockReader implements FileContents {
     let end = 0;
     for (const part of parts) {
       if ('zeros' in part) continue;
-      this.#uses.note(part.number, part.count);
       first ??= part.number;
       end = part.number + part.count;
     }

@@ -42,15 +42,21 @@ export const recordedProfiles = (cacheDirectory: string): string =>
 export class BootPrefetch {
   readonly #options: BootPrefetchOptions;
   readonly #closing = new AbortController();
-  readonly #running: Promise<void>;
+  #running: Promise<void> | undefined;
   #status: BootPrefetchStatus | undefined;
 
   constructor(options: BootPrefetchOptions) {
     this.#options = options;
-    this.#running = this.#run().catch((error: unknown) => {
-      if (!this.#closing.signal.aborted)
-        options.logger.warn(`nothing is fetched ahead: ${messageOf(error)}`);
-    });
+  }
+
+  /** Fetches what is not here; nothing new begins while that is under way. */
+  begin(): void {
+    this.#running ??= this.#run()
+      .catch((error: unknown) => {
+        if (!this.#closing.signal.aborted)
+          this.#options.logger.warn(`nothing is fetched ahead: ${messageOf(error)}`);
+      })
+      .finally(() => (this.#running = undefined));
   }
 
   /** Undefined while there is no profile. */

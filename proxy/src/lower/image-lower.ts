@@ -9,23 +9,28 @@ import { findImage } from '../published/find-image.ts';
 import { FetcherOnDemand, imageServer } from './fetcher-on-demand.ts';
 import { BootPrefetch, recordedProfiles } from './boot-prefetch.ts';
 import { BootRecorder } from './boot-recorder.ts';
-import type { BootOptions, ImageStatus, Lower, LowerOptions } from './lower.ts';
+import type { ImageStatus, Lower, LowerOptions } from './lower.ts';
 import { blockCacheDirectory } from './warm-cache.ts';
 
 export interface ImageLowerOptions extends Omit<LowerOptions, 'records'> {
   readonly digest: string;
 }
 
-/** Nothing in it is of one shadow: several may be over it. */
-export interface ImageLower extends Lower {
+/** A verified image that is open. Nothing in it is of one shadow: several may be over it. */
+export interface OpenImage {
   readonly image: Image;
+  /** It as one machine sees it; to be closed before the image. */
+  lower(): Lower;
+  close(): Promise<void>;
 }
 
 /**
- * A verified image: all but the contents of files is answered from its manifest, and of the contents nothing
+ * Opens a verified image: all but the contents of files is answered from its manifest, and of the contents nothing
  * goes up that was not proven, whoever it came from.
+ *
+ * @throws ProxyError NOT_FETCHABLE when the manifest is neither here nor on any server; STATE_UNUSABLE
  */
-export async function openImageLower(options: ImageLowerOptions): Promise<ImageLower> {
+export async function openImage(options: ImageLowerOptions): Promise<OpenImage> {
   const { digest, servers, openServer, timings, cacheDirectory, cacheLimits, logger } = options;
   const { image, isKept, wrong } = await findImage({
     ...options,
@@ -52,8 +57,15 @@ export async function openImageLower(options: ImageLowerOptions): Promise<ImageL
   });
   cleanup.add(() => cache.close());
   const reader = new BlockReader(cache.attach(image), fetcher);
-  const prefetch = options.boot && prefetchBoot(image, reader, options, options.boot, cleanup);
-  const view = imageView(image, reader, { logger });
+  const recorder = new BootRecorder({
+    directory: recordedProfiles(cacheDirectory),
+    image,
+    contents: reader,
+    logger,
+  });
+  const prefetch = options.boot && new BootPrefetch({ ...options, ...options.boot, image, reader });
+  cleanup.add(async () => prefetch?.close());
+  prefetch?.begin();
   const status = (): ImageStatus => ({
     digest,
     inodes: image.inodeCount,
@@ -66,37 +78,28 @@ export async function openImageLower(options: ImageLowerOptions): Promise<ImageL
       wrongBlocks: cache.wrongBlocks,
     },
   });
-  return {
-    image,
-    service: view,
-    known: undefined,
-    tree: view.tree,
-    notices: wrong.map(({ server, reason }) => `${server} is not trusted: ${reason}`),
-    ready: async () => undefined,
-    setServers: (list) => fetcher.setServers(list),
-    status: () => ({ servers: fetcher.status(), image: status() }),
-    close: () => cleanup.run(),
+  const lower = (): Lower => {
+    const machine = recorder.machine();
+    const view = imageView(image, machine.contents, { logger });
+    return {
+      service: view,
+      known: undefined,
+      tree: view.tree,
+      notices: wrong.map(({ server, reason }) => `${server} is not trusted: ${reason}`),
+      ready: async () => undefined,
+      bootBegins() {
+        prefetch?.begin();
+        machine.bootBegins();
+      },
+      setServers: (list) => fetcher.setServers(list),
+      status: () => ({ servers: fetcher.status(), image: status() }),
+      close: () => machine.close(),
+    };
   };
+  let closing: Promise<void> | undefined;
+  return { image, lower, close: () => (closing ??= cleanup.run()) };
 }
 
 function wrongManifest(server: string, reason: string): ServerFault {
   return new ServerFault('WRONG_MANIFEST', `${server}: ${reason}`);
-}
-
-/** What a boot reads is recorded, and what earlier ones read is fetched ahead. */
-function prefetchBoot(
-  image: Image,
-  reader: BlockReader,
-  options: ImageLowerOptions,
-  { isBoot, published }: BootOptions,
-  cleanup: Cleanup,
-): BootPrefetch {
-  const { cacheDirectory, logger } = options;
-  const prefetch = new BootPrefetch({ ...options, image, reader, published });
-  cleanup.add(() => prefetch.close());
-  if (isBoot) {
-    const recorder = new BootRecorder(recordedProfiles(cacheDirectory), image, reader, logger);
-    cleanup.add(() => recorder.close());
-  }
-  return prefetch;
 }

@@ -36,8 +36,7 @@ export interface LowerOptions {
 }
 
 export interface BootOptions {
-  /** A machine begins with it now, and does not go on after a crash of its proxy. */
-  readonly isBoot: boolean;
+  /** The boot profile that was published with the image. */
   readonly published: PublishedFile | undefined;
 }
 
@@ -56,6 +55,8 @@ export interface Lower {
    * @throws FailoverError NO_SERVER_REACHABLE, EXPORT_NOT_FOUND
    */
   ready(signal: AbortSignal): Promise<void>;
+  /** A machine begins to boot from it now: earlier boots tell what to fetch ahead, and this one is recorded. */
+  bootBegins(): void;
   /** Replaces the list; calls on servers that leave it go to others. */
   setServers(servers: readonly ImageServer[]): void;
   status(): LowerStatus;

@@ -14,6 +14,7 @@ export async function openPlainLower(options: LowerOptions): Promise<Lower> {
     tree: undefined,
     notices: [],
     ready: (signal) => failover.ready(signal),
+    bootBegins: () => undefined,
     setServers: (servers) => failover.setServers(servers),
     status: () => ({ servers: failover.status().map(plainServer), image: undefined }),
     close: () => failover.close(),

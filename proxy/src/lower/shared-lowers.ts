@@ -1,22 +1,22 @@
 import type { Logger } from 'pino';
 import { keepWithShadow } from '../published/find-image.ts';
-import { type ImageLower, openImageLower } from './image-lower.ts';
+import { openImage, type OpenImage } from './image-lower.ts';
 import type { Lower, LowerOptions } from './lower.ts';
 import { openPlainLower } from './plain-lower.ts';
 
 type Holder = Pick<LowerOptions, 'onChange'>;
 
 interface SharedImage {
-  readonly lower: Promise<ImageLower>;
+  readonly open: Promise<OpenImage>;
   readonly holders: Set<Holder>;
 }
 
 /**
- * What several proxies of one process are over. Those of the same verified image share one view of it, one
- * reader, which fetches a block once for all of them, and one set of connections to its servers. A plain
- * export is everybody's own: its lower keeps records with the shadow above it.
+ * What several proxies of one process are over. Those of the same verified image share one reader of it,
+ * which fetches a block once for all of them, and one set of connections to its servers. A plain export is
+ * everybody's own: its lower keeps records with the shadow above it.
  *
- * Whoever opens an image first says how it is opened; that one's boot is the one recorded.
+ * Whoever opens an image first says how it is opened.
  */
 export class SharedLowers {
   readonly #logger: Logger;
@@ -44,19 +44,21 @@ export class SharedLowers {
     this.#images.set(key, shared);
     const holder: Holder = { onChange: options.onChange };
     shared.holders.add(holder);
-    const lower = await shared.lower.catch((error: unknown) => {
+    const open = await shared.open.catch((error: unknown) => {
       forget();
       throw error;
     });
+    const lower = open.lower();
     let closing: Promise<void> | undefined;
     const close = async (): Promise<void> => {
       shared.holders.delete(holder);
+      await lower.close();
       if (shared.holders.size > 0) return;
       forget();
-      await lower.close();
+      await open.close();
     };
     try {
-      if (known !== undefined) await keepWithShadow(shadow, lower.image, this.#logger);
+      if (known !== undefined) await keepWithShadow(shadow, open.image, this.#logger);
     } catch (error) {
       await close();
       throw error;
@@ -66,13 +68,13 @@ export class SharedLowers {
 
   #begin(options: LowerOptions & { readonly digest: string }): SharedImage {
     const holders = new Set<Holder>();
-    const lower = openImageLower({
+    const open = openImage({
       ...options,
       logger: this.#logger,
       onChange: (servers) => {
         for (const holder of holders) holder.onChange(servers);
       },
     });
-    return { lower, holders };
+    return { open, holders };
   }
 }

@@ -19,6 +19,10 @@ export class FirstUses {
     }
   }
 
+  get count(): number {
+    return this.#count;
+  }
+
   /** The numbers of the blocks. */
   order(): Uint32Array {
     return this.#order.slice(0, this.#count);
