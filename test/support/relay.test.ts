@@ -73,6 +73,24 @@ test('a relay counts records, not fragments, in each direction', async (t) => {
   assert.deepEqual(relay.records, { toServer: 3, toClient: 3 });
 });
 
+test('a relay counts calls by program and procedure, however they are cut', async (t) => {
+  const relay = await relayedEcho(t, {});
+  const call = (program: number, procedure: number): Buffer => {
+    const whole = record(1, 40);
+    whole.writeUInt32BE(program, 4 + 12);
+    whole.writeUInt32BE(procedure, 4 + 20);
+    return whole;
+  };
+  const socket = connectTo(relay);
+  const calls = Buffer.concat([call(100_003, 6), call(100_003, 6), record(2, 8), call(100_005, 1)]);
+  for (let at = 0; at < calls.length; at += 7) {
+    socket.write(calls.subarray(at, at + 7));
+    await new Promise(setImmediate);
+  }
+  await echoOf(socket, Buffer.alloc(0));
+  assert.deepEqual(relay.calls, { '100003.6': 2, '100005.1': 1 });
+});
+
 test('a black hole keeps what is sent and gives it back when it ends', async (t) => {
   const relay = await relayedEcho(t, {});
   const socket = connectTo(relay);
