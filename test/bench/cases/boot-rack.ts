@@ -1,18 +1,18 @@
 import assert from 'node:assert/strict';
-import { lstat, mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join, relative } from 'node:path';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
 import { debianAppliance } from '../../support/debian-appliance.ts';
 import { BRIDGE, BRIDGE_ADDRESS, disklessNetwork } from '../../support/diskless-network.ts';
 import { startGanesha } from '../../support/ganesha.ts';
-import { Random } from '../../support/random.ts';
 import { relayInNetwork } from '../../support/relay-in-network.ts';
 import { startRelay } from '../../support/relay.ts';
 import { startRowfs } from '../../support/rowfs.ts';
 import { type BenchCase, costRow, summarize } from '../bench-case.ts';
 import { imageDigest } from '../boot/image-digest.ts';
+import { recordedReads } from '../boot/recorded-reads.ts';
 import type { ColdResult, ColdTask } from '../cold/client.ts';
 import { residentMemory } from '../resident-memory.ts';
 
@@ -21,10 +21,8 @@ const client = fileURLToPath(new URL('../cold/client.ts', import.meta.url));
 const MACHINES = 8;
 /** The shorter of the papers' two links. */
 const LINK = { roundTripMs: 23, bytesPerSecond: 12_500_000 };
-/** What the guest of the ROW-FS paper read of its image as it booted. */
-const BOOT_BYTES = 16 * 2 ** 20;
-const SHORT_BYTES = 4 * 2 ** 20;
-const READ_AT_BOOT = ['etc', 'usr/bin', 'usr/lib/systemd', 'usr/lib/x86_64-linux-gnu', 'usr/sbin'];
+/** Of the boot's READs, in a short run. */
+const SHORT_READS = 100;
 
 interface Rack {
   /** Until the last machine has read everything. */
@@ -37,8 +35,8 @@ interface Rack {
 
 /**
  * Machines that boot in the same second, from one boot server behind a long link, beside the same machines with that link
- * each for itself. What they do is replayed by clients at user level, file after file: eight guests under emulation would
- * be what is measured.
+ * each for itself. What a real boot read is replayed by clients at user level, one READ after the other: eight guests under
+ * emulation would be what is measured.
  */
 export const bootRack: BenchCase = {
   name: 'boot-rack',
@@ -47,16 +45,18 @@ export const bootRack: BenchCase = {
     const directory = await mkdtemp(join(tmpdir(), 'rowfs-bench-'));
     try {
       const tree = await debianAppliance();
-      const paths = await bootFiles(tree, short ? SHORT_BYTES : BOOT_BYTES);
+      const reads = await recordedReads(tree, directory);
+      const list = join(directory, 'reads.json');
+      await writeFile(list, JSON.stringify(short ? reads.slice(0, SHORT_READS) : reads));
       const measure = async (name: string, run: () => Promise<Rack>): Promise<Rack> => {
         const rack = await run();
         log(`${name} ${JSON.stringify(rack)}`);
         return rack;
       };
       const ours = (machines: number): Promise<Rack> =>
-        measure(`ours, ${machines}`, () => bootServerRack({ directory, tree, paths, machines }));
+        measure(`ours, ${machines}`, () => bootServerRack({ directory, tree, list, machines }));
       const peer = (machines: number): Promise<Rack> =>
-        measure(`peer, ${machines}`, () => ganeshaRack({ directory, tree, paths, machines }));
+        measure(`peer, ${machines}`, () => ganeshaRack({ directory, tree, list, machines }));
       const [one, all] = [await ours(1), await ours(MACHINES)];
       const [oneBefore, allBefore] = [await peer(1), await peer(MACHINES)];
       const bytes = (what: string, a: Rack, b: Rack, ceiling?: number) =>
@@ -81,13 +81,13 @@ export const bootRack: BenchCase = {
 interface RackOptions {
   readonly directory: string;
   readonly tree: string;
-  readonly paths: readonly string[];
+  readonly list: string;
   readonly machines: number;
 }
 
 /** All machines of one `rowfs boot`, with nothing of the image here but its kernel and initrd. */
 async function bootServerRack(options: RackOptions): Promise<Rack> {
-  const { tree, paths } = options;
+  const { tree, list } = options;
   const directory = await mkdtemp(join(options.directory, 'rack-'));
   const network = await disklessNetwork(directory);
   try {
@@ -112,7 +112,7 @@ async function bootServerRack(options: RackOptions): Promise<Rack> {
       const text = await network.run(process.execPath, '--input-type=module', '-e', asked);
       const port = Number(/,port=(\d+)/.exec(text)?.[1]);
       const at = { host: BRIDGE_ADDRESS, port, mountPort: port, path: '/' };
-      tasks.push({ ...at, work: { kind: 'files', paths } });
+      tasks.push({ ...at, work: { kind: 'recorded', list } });
     }
     const before = (await relay.crossed()).bytes.toClient;
     const seconds = await performAtOnce(tasks, enter);
@@ -128,14 +128,14 @@ async function bootServerRack(options: RackOptions): Promise<Rack> {
 }
 
 async function ganeshaRack(options: RackOptions): Promise<Rack> {
-  const { tree, paths } = options;
+  const { tree, list } = options;
   const directory = await mkdtemp(join(options.directory, 'peer-'));
   const ganesha = await startGanesha({ exports: [{ path: tree, access: 'read-only' }], directory });
   const relay = await startRelay({ ...LINK, targetPorts: [ganesha.nfsPort, ganesha.mountPort] });
   try {
     const [port = 0, mountPort = 0] = relay.ports;
     const at = { host: '127.0.0.1', port, mountPort, path: tree };
-    const task: ColdTask = { ...at, work: { kind: 'files', paths } };
+    const task: ColdTask = { ...at, work: { kind: 'recorded', list } };
     const tasks = Array.from({ length: options.machines }, () => task);
     const seconds = await performAtOnce(tasks, []);
     return { seconds, bytes: relay.bytes.toClient, residentBytes: undefined };
@@ -159,25 +159,4 @@ async function performAtOnce(
   );
   assert.equal(new Set(results.map(({ bytes }) => bytes)).size, 1, 'all read the same');
   return Math.max(...results.map(({ ms }) => ms)) / 1000;
-}
-
-/** Paths of files in the tree, always the same, in no order, of so many bytes in all. */
-async function bootFiles(tree: string, bytes: number): Promise<string[]> {
-  const files: string[] = [];
-  for (const directory of READ_AT_BOOT) {
-    const entries = await readdir(join(tree, directory), { recursive: true, withFileTypes: true });
-    for (const entry of entries)
-      if (entry.isFile()) files.push(relative(tree, join(entry.parentPath, entry.name)));
-  }
-  files.sort();
-  const random = new Random(1);
-  const chosen: string[] = [];
-  for (let left = bytes; left > 0 && files.length > 0;) {
-    const [path = ''] = files.splice(random.below(files.length), 1);
-    const { size } = await lstat(join(tree, path));
-    if (size === 0) continue;
-    chosen.push(path);
-    left -= size;
-  }
-  return chosen;
 }

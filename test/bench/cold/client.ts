@@ -5,8 +5,10 @@
  *
  * - walk, as `find -ls` does: ACCESS and READDIRPLUS of each directory, which brings all attributes.
  * - files, as `cat` of one after the other does: LOOKUP of each name not seen before, ACCESS, READ.
+ * - recorded, as a boot did: the same, but only what it read of each file, from a list in a file.
  * - sequential, as `dd` does, with as many READs of 1 MiB under way as read-ahead has.
  */
+import { readFile } from 'node:fs/promises';
 import {
   connectNfs3,
   type Filehandle,
@@ -21,12 +23,20 @@ import {
 export type ColdWork =
   | { readonly kind: 'walk'; readonly directory: string }
   | { readonly kind: 'files'; readonly paths: readonly string[] }
+  | { readonly kind: 'recorded'; readonly list: string }
   | {
       readonly kind: 'sequential';
       readonly path: string;
       readonly bytes: number;
       readonly inFlight: number;
     };
+
+/** In bytes; within the file. */
+export interface RecordedRead {
+  readonly path: string;
+  readonly offset: number;
+  readonly count: number;
+}
 
 export interface ColdTask {
   readonly host: string;
@@ -54,6 +64,7 @@ class ColdClient {
   readonly #root: Filehandle;
   readonly #ctx: Nfs3Context;
   readonly #directories = new Map<string, Filehandle>();
+  readonly #files = new Map<string, Filehandle>();
   entries = 0;
   bytes = 0;
 
@@ -69,6 +80,10 @@ class ColdClient {
         return this.#walk(await this.#find(work.directory));
       case 'files':
         for (const path of work.paths) await this.#readFile(path);
+        return;
+      case 'recorded':
+        for (const read of JSON.parse(await readFile(work.list, 'utf8')) as RecordedRead[])
+          await this.#readPart(read);
         return;
       case 'sequential':
         return this.#readInOrder(await this.#find(work.path), work.bytes, work.inFlight);
@@ -107,6 +122,18 @@ class ColdClient {
     this.entries += 1;
   }
 
+  async #readPart({ path, offset, count }: RecordedRead): Promise<void> {
+    let file = this.#files.get(path);
+    if (file === undefined) {
+      file = await this.#find(path);
+      await this.#access(file);
+      this.#files.set(path, file);
+      this.entries += 1;
+    }
+    for (let read = 0; read < count;)
+      read += (await this.#read(file, offset + read, count - read)).count;
+  }
+
   async #readInOrder(file: Filehandle, bytes: number, inFlight: number): Promise<void> {
     await this.#access(file);
     let next = 0;
@@ -121,8 +148,12 @@ class ColdClient {
     this.entries += 1;
   }
 
-  async #read(file: Filehandle, offset: number): Promise<{ count: number; eof: boolean }> {
-    const result = await this.#service.read({ file, offset, count: READ_BYTES }, this.#ctx);
+  async #read(
+    file: Filehandle,
+    offset: number,
+    count = READ_BYTES,
+  ): Promise<{ count: number; eof: boolean }> {
+    const result = await this.#service.read({ file, offset, count }, this.#ctx);
     if (result.status !== Nfsstat3.OK) throw answered('READ', result.status);
     this.bytes += result.count;
     return result;
