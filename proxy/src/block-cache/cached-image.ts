@@ -51,8 +51,11 @@ const FETCHED_BYTES = 8 * 1024 * 1024;
 /** Blocks in memory that were read in part just now. So few that the processor's cache holds them. */
 const PARTLY_READ_BYTES = 1024 * 1024;
 const MIN_PARTLY_READ = 4;
-/** Memory for reads that is kept while there are none. */
-const FREE_BYTES = 4 * 1024 * 1024;
+/**
+ * Memory for reads that is kept while there are none: for eight of 1 MiB, which clients that read ahead have under way.
+ * With half of it, every second READ took new memory, and the collector of garbage as much time as reading.
+ */
+const FREE_BYTES = 8 * 1024 * 1024;
 /** More than this is read beside as long as the disk is slow: it would hold everybody up. */
 const SYNC_BYTES = 192 * 1024;
 /** Slower than this it comes from the disk, and not from the system's memory; in bytes a millisecond. */
