@@ -40,6 +40,8 @@ export class ReplicaSet<Tree> {
   /** Those of the replicas that are not listed any more. */
   #leaving: ReadonlySet<Replica<Tree>> = new Set();
   #current: Replica<Tree> | undefined;
+  /** What was last told of each: a server that stays away is tried several times a second. */
+  readonly #told = new WeakMap<Replica<Tree>, string>();
   #closed = false;
   #dismissed: Promise<unknown> = Promise.resolve();
 
@@ -167,16 +169,26 @@ export class ReplicaSet<Tree> {
   #replicaChanged(replica: Replica<Tree>): void {
     // A replica tells its first state from within its constructor's loop, maybe before it is listed.
     if (this.#closed) return;
-    const { state, lastError } = replica.status(false);
-    if (state === 'demoted')
-      this.#options.logger.warn(
-        { server: replica.address, code: lastError?.code },
-        `image server demoted: ${lastError?.message ?? ''}`,
-      );
-    else this.#options.logger.info({ server: replica.address }, 'image server mounted');
+    this.#tell(replica);
     this.#dismiss();
     this.#options.onChange(this.status());
     this.#wakeAll();
+  }
+
+  #tell(replica: Replica<Tree>): void {
+    const { logger } = this.#options;
+    const { address } = replica;
+    const { state, lastError } = replica.status(false);
+    const code = state === 'demoted' ? lastError?.code : undefined;
+    const told = `${state} ${code ?? ''}`;
+    const isNews = this.#told.get(replica) !== told;
+    this.#told.set(replica, told);
+    if (state !== 'demoted') logger.info({ server: address }, 'image server mounted');
+    else
+      logger[isNews ? 'warn' : 'debug'](
+        { server: address, code },
+        `image server demoted: ${lastError?.message ?? ''}`,
+      );
   }
 
   #wakeAll(): void {

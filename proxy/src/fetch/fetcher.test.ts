@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { setTimeout as pause } from 'node:timers/promises';
 import { after, afterEach, before, describe, it } from 'node:test';
 import fc from 'fast-check';
+import { pino } from 'pino';
 import { changedReads, forgetful, inPiecesOf } from '../test-support/dishonest-layers.ts';
 import { BLOCK_SIZE, FetchBench, until } from '../test-support/fetch-bench.ts';
 
@@ -135,6 +136,24 @@ describe('a fetcher without servers', () => {
     await until(() => fetcher.status()[0]?.state === 'demoted');
     await server.start();
     bench.assertRight(0, await fetched);
+  });
+
+  it('says once that a server is gone, however often it is tried', async () => {
+    const lines: string[] = [];
+    const logger = pino({ level: 'warn' }, { write: (line: string) => void lines.push(line) });
+    const server = await bench.serve();
+    const fetcher = await bench.fetcherOf([server], {
+      logger,
+      timings: { probeMs: { first: 1, last: 2 } },
+    });
+    await until(() => fetcher.status()[0]?.state === 'healthy');
+    await server.stop();
+    const fetched = fetcher.fetch(0, 'demand');
+    const { failures = 0 } = fetcher.status()[0] ?? {};
+    await until(() => (fetcher.status()[0]?.failures ?? 0) > failures + 5);
+    await server.start();
+    await fetched;
+    assert.equal(lines.length, 1, lines.join(''));
   });
 
   it('refuses with NO_SERVER after its patience', async () => {
