@@ -1,8 +1,14 @@
 /** What `rowfs boot` sees to before it starts, in a network of its own. */
 import assert from 'node:assert/strict';
-import { readdir } from 'node:fs/promises';
+import { mkdir, readdir, symlink } from 'node:fs/promises';
+import { join } from 'node:path';
 import test from 'node:test';
-import { BRIDGE, BRIDGE_ADDRESS, disklessNetwork } from '../support/diskless-network.ts';
+import {
+  BRIDGE,
+  BRIDGE_ADDRESS,
+  DisklessMachine,
+  disklessNetwork,
+} from '../support/diskless-network.ts';
 import { startProcess } from '../support/process.ts';
 import { requires } from '../support/requirements.ts';
 import { askRowfs, type RowfsOptions, runRowfs, startRowfs, stateOf } from '../support/rowfs.ts';
@@ -48,12 +54,16 @@ test(
     const withoutRights = [...enter, 'setpriv', '--bounding-set', '-net_raw', '--'];
     const weak = await refusal(BOOT, { ...other, enter: withoutRights });
     assert.equal(weak.code, 'NEEDS_RIGHTS');
-    const withoutDnsmasq = { ...process.env, PATH: '/nonexistent' };
+    const withoutDnsmasq = { ...process.env, PATH: join(directory, 'bin') };
+    await mkdir(withoutDnsmasq.PATH);
+    await symlink('/bin/ip', join(withoutDnsmasq.PATH, 'ip'));
     const [nsenter, ...before] = enter;
     const absolute = [`/usr/bin/${nsenter}`, ...before.slice(0, -3), '/usr/bin/env'];
     const bare = { ...other, enter: absolute, env: withoutDnsmasq };
     assert.equal((await refusal(BOOT, bare)).code, 'DNSMASQ_MISSING');
 
+    // The only machine is off: nothing is at the other end of the cable.
+    await DisklessMachine.connect({ network, directory, name: 'tap0', mac: '52:54:00:77:00:02' });
     const rack = scope.own(await startRowfs([...BOOT], { directory, owner: 'rack', enter }));
     const second = await refusal([...BOOT, '--http-port', '8070'], other);
     assert.equal(second.code, 'PORT_IN_USE');

@@ -90,7 +90,7 @@ export async function startRowfs<Ready>(
     [...before, main, ...args, '--json', ...commonArguments(options)],
     { name, logFile: join(options.directory, `${name}.log`) },
   );
-  const [line] = await child.waitForLine(/^\{(?!"level").*\}$/m);
+  const [line] = await child.waitForLine(/^\{(?!"level"|"error").*\}$/m);
   return {
     ready: JSON.parse(line) as Ready,
     process: child,
