@@ -1,5 +1,6 @@
 export type BootErrorCode =
   | 'BAD_SUBNET'
+  | 'BAD_RANGE'
   | 'INTERFACE_UNUSABLE'
   | 'DNSMASQ_MISSING'
   | 'DNSMASQ_FAILED'

@@ -16,8 +16,8 @@ import { firstScript } from './ipxe-script.ts';
 import type { KernelChoice } from './kernel-files.ts';
 import type { Machines } from './machines.ts';
 import { NetbootFiles } from './netboot-files.ts';
-import { checkDnsmasq, checkOtherServers, checkRights } from './preflight.ts';
-import { type AddressRange, defaultRange, networkOf, type Subnet } from './subnet.ts';
+import { checkOtherServers } from './preflight.ts';
+import { type AddressRange, checkRange, defaultRange, networkOf, type Subnet } from './subnet.ts';
 
 export interface BootOptions {
   /** Nothing is listened on but this interface. */
@@ -60,7 +60,7 @@ export interface Boot extends BootPlan {
 /** Where Debian's package ipxe puts its builds. */
 const LOADERS_DIRECTORY = '/usr/lib/ipxe';
 
-/** @throws BootError INTERFACE_UNUSABLE, BAD_SUBNET */
+/** @throws BootError INTERFACE_UNUSABLE, BAD_SUBNET, BAD_RANGE */
 export function planBoot(options: BootOptions): BootPlan {
   const subnet = subnetOf(options.interface);
   if (options.routerAdvertisements) checkCanAdvertise(options.interface);
@@ -83,15 +83,13 @@ export function planBoot(options: BootOptions): BootPlan {
 
 /**
  * Answers machines that boot over the network: DHCP and TFTP by a dnsmasq that is watched over, everything
- * else by HTTP.
+ * else by HTTP. This machine fulfils {@link checkRequirements}.
  *
  * @throws BootError; what listening throws. Nothing stays open.
  */
 export async function startBoot(options: BootOptions, machines: Machines): Promise<Boot> {
   const { logger = pino({ level: 'silent' }), stateDirectory } = options;
   const plan = planBoot(options);
-  checkDnsmasq();
-  await checkRights();
   const configFile = join(stateDirectory, 'dnsmasq.conf');
   await endLeftBehind(configFile);
   const other = await checkOtherServers(options.interface, plan.subnet, options.proxyDhcp);
@@ -135,6 +133,7 @@ const tftpRootOf = ({ stateDirectory }: BootOptions): string => join(stateDirect
 
 function dhcpMode({ proxyDhcp, range }: BootOptions, subnet: Subnet): DhcpMode {
   if (proxyDhcp) return { kind: 'proxy', network: networkOf(subnet) };
+  if (range !== undefined) checkRange(range, subnet);
   return { kind: 'server', range: range ?? defaultRange(subnet), netmask: subnet.netmask };
 }
 

@@ -21,13 +21,20 @@ interface InterfaceAddresses {
  */
 export function subnetOf(name: string): Subnet {
   const all = interfaces();
-  const subnet = ipv4Of(all.find(({ ifname }) => ifname === name));
+  const named = all.find(({ ifname }) => ifname === name);
+  const subnet = ipv4Of(named);
   if (subnet !== undefined) return subnet;
   const others = all.filter((each) => ipv4Of(each) !== undefined).map(({ ifname }) => ifname);
   throw new BootError(
     'INTERFACE_UNUSABLE',
-    `${name} is no interface with an IPv4 address that is up; those are: ${others.join(', ') || 'none'}`,
+    `${whyNot(name, named)}; those that can be used are: ${others.join(', ') || 'none'}`,
   );
+}
+
+function whyNot(name: string, found: InterfaceAddresses | undefined): string {
+  if (found === undefined) return `there is no interface ${name}`;
+  if (found.flags.includes('LOOPBACK')) return `no machine reaches ${name}`;
+  return `${name} ${found.flags.includes('UP') ? 'has no IPv4 address' : 'is down'}`;
 }
 
 /**
@@ -44,14 +51,9 @@ export function checkCanAdvertise(name: string): void {
   );
 }
 
-/**
- * Those that are up. Node's own list leaves out what nothing is connected to, such as the bridge of
- * machines that are all off.
- */
+/** Node's own list leaves out what nothing is connected to, such as the bridge of machines that are all off. */
 function interfaces(): readonly InterfaceAddresses[] {
-  const { status, stdout } = spawnSync('ip', ['-json', 'address', 'show', 'up'], {
-    encoding: 'utf8',
-  });
+  const { status, stdout } = spawnSync('ip', ['-json', 'address', 'show'], { encoding: 'utf8' });
   if (status === 0) return JSON.parse(stdout) as InterfaceAddresses[];
   throw new BootError(
     'INTERFACE_UNUSABLE',
@@ -60,7 +62,7 @@ function interfaces(): readonly InterfaceAddresses[] {
 }
 
 function ipv4Of(of: InterfaceAddresses | undefined): Subnet | undefined {
-  if (of === undefined || of.flags.includes('LOOPBACK')) return undefined;
+  if (of?.flags.includes('UP') !== true || of.flags.includes('LOOPBACK')) return undefined;
   const found = of.addr_info.find(({ family }) => family === 'inet');
   return found && { address: found.local, netmask: netmaskOf(found.prefixlen) };
 }

@@ -9,8 +9,17 @@ const CAP_NET_BIND_SERVICE = 10n;
 const CAP_NET_ADMIN = 12n;
 const CAP_NET_RAW = 13n;
 
-/** @throws BootError DNSMASQ_MISSING */
-export function checkDnsmasq(): void {
+/**
+ * Sees whether this machine can boot others.
+ *
+ * @throws BootError DNSMASQ_MISSING, NEEDS_RIGHTS
+ */
+export async function checkRequirements(): Promise<void> {
+  checkDnsmasq();
+  await checkRights();
+}
+
+function checkDnsmasq(): void {
   if (spawnSync('dnsmasq', ['--version'], { stdio: 'ignore' }).status === 0) return;
   throw new BootError(
     'DNSMASQ_MISSING',
@@ -18,8 +27,7 @@ export function checkDnsmasq(): void {
   );
 }
 
-/** @throws BootError NEEDS_RIGHTS */
-export async function checkRights(): Promise<void> {
+async function checkRights(): Promise<void> {
   const status = await readFile('/proc/self/status', 'utf8');
   const effective = BigInt(`0x${/^CapEff:\s*(?<bits>[0-9a-f]+)$/m.exec(status)?.[1] ?? '0'}`);
   const needed = [CAP_NET_BIND_SERVICE, CAP_NET_ADMIN, CAP_NET_RAW];

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { BootError } from './boot-error.ts';
-import { broadcastOf, defaultRange, networkOf, type Subnet } from './subnet.ts';
+import { broadcastOf, checkRange, defaultRange, networkOf, type Subnet } from './subnet.ts';
 
 const numberOf = (address: string): number =>
   address.split('.').reduce((number, octet) => number * 256 + Number(octet), 0);
@@ -60,5 +60,18 @@ describe('a subnet', () => {
       () => defaultRange({ address: '10.0.0.1', netmask: '255.255.255.254' }),
       (error) => error instanceof BootError && error.code === 'BAD_SUBNET',
     );
+  });
+
+  it('has ranges, first address first', () => {
+    const subnet: Subnet = { address: '192.168.7.130', netmask: '255.255.255.192' };
+    checkRange({ first: '192.168.7.129', last: '192.168.7.190' }, subnet);
+    checkRange({ first: '192.168.7.150', last: '192.168.7.150' }, subnet);
+    for (const [first, last] of [
+      ['192.168.7.128', '192.168.7.190'],
+      ['192.168.7.129', '192.168.7.191'],
+      ['192.168.7.160', '192.168.7.150'],
+      ['10.0.0.1', '10.0.0.9'],
+    ] as const)
+      assert.throws(() => checkRange({ first, last }, subnet), { code: 'BAD_RANGE' });
   });
 });

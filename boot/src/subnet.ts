@@ -45,6 +45,19 @@ export function defaultRange(subnet: Subnet): AddressRange {
   return { first: textOf(range.first), last: textOf(range.last) };
 }
 
+/** @throws BootError BAD_RANGE when these are not, in this order, addresses of the network */
+export function checkRange({ first, last }: AddressRange, subnet: Subnet): void {
+  const network = networkNumber(subnet);
+  const lowest = network + 1;
+  const highest = network + hostsIn(subnet);
+  if (lowest <= numberOf(first) && numberOf(first) <= numberOf(last) && numberOf(last) <= highest)
+    return;
+  throw new BootError(
+    'BAD_RANGE',
+    `${first} to ${last} is no range of the network of ${subnet.address}/${subnet.netmask}, which has ${textOf(lowest)} to ${textOf(highest)}`,
+  );
+}
+
 function networkNumber({ address, netmask }: Subnet): number {
   return (numberOf(address) & numberOf(netmask)) >>> 0;
 }

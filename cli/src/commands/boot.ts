@@ -4,6 +4,7 @@ import {
   type AddressRange,
   type BootOptions,
   type BootPlan,
+  checkRequirements,
   type Initramfs,
   planBoot,
   startBoot,
@@ -17,7 +18,16 @@ import {
   type UpgradePolicy,
   type UseRegistry,
 } from '@rowfs/proxy';
-import { type Command, InvalidArgumentError, Option } from 'commander';
+import { type Command, Option } from 'commander';
+import {
+  parseIpv4,
+  parseLeaseTime,
+  parseOneLine,
+  parsePort,
+  parseRange,
+} from '../boot/boot-arguments.ts';
+import { checkPorts, type WantedPort } from '../boot/free-ports.ts';
+import { newestVersion } from '../boot/machine.ts';
 import { MachinePorts } from '../boot/machine-ports.ts';
 import { MachineRoots } from '../boot/machine-roots.ts';
 import { sharedUses } from '../boot/shared-uses.ts';
@@ -27,7 +37,7 @@ import {
   type CommandContext,
   commandContext,
 } from '../command-context.ts';
-import { CliError, listenError } from '../errors.ts';
+import { CliError } from '../errors.ts';
 import { parseImageServer } from '../image-server.ts';
 import { NodeOnDemand, throughRegistry } from '../node-on-demand.ts';
 import {
@@ -37,7 +47,6 @@ import {
   parseDuration,
   parseSize,
   RepeatableOption,
-  wholeNumber,
 } from '../options.ts';
 import { restOnDemand } from '../rest-on-demand.ts';
 import { imageDirectoryName, machinesDirectory } from '../shadows.ts';
@@ -108,22 +117,36 @@ export function addBootCommand(program: Command): void {
         'addresses to give (default: half of the network of the interface)',
       ).argParser(parseRange),
     )
-    .option('--router <address>', 'what machines route through (default: none)')
-    .option('--nameserver <address...>', 'what machines ask for names (default: none)')
+    .addOption(
+      new Option('--router <address>', 'what machines route through (default: none)').argParser(
+        parseIpv4,
+      ),
+    )
+    .addOption(
+      new RepeatableOption(
+        '--nameserver <address>',
+        'what machines ask for names; repeat for more (default: none)',
+        parseIpv4,
+      ),
+    )
     .option(
       '--router-advertisements',
       'tell machines that no router of IPv6 is to be waited for, as iPXE does for 14 seconds',
       false,
     )
-    .option('--lease-time <time>', 'of addresses, as dnsmasq has it', '12h')
+    .addOption(
+      new Option('--lease-time <time>', 'of addresses, as dnsmasq has it')
+        .argParser(parseLeaseTime)
+        .default('12h'),
+    )
     .addOption(
       new Option('--http-port <port>', 'of kernels, scripts and signs of life')
-        .argParser(wholeNumber(1))
+        .argParser(parsePort)
         .default(8069),
     )
     .addOption(
       new Option('--nfs-port <port>', "of the first machine's root; the next has the next")
-        .argParser(wholeNumber(1))
+        .argParser(parsePort)
         .default(2049),
     )
     .option('--kernel <path>', 'in the image (default: the newest in /boot)')
@@ -134,7 +157,11 @@ export function addBootCommand(program: Command): void {
         'dracut',
       ]),
     )
-    .option('--append <text>', "at the end of the kernel's command line", '')
+    .addOption(
+      new Option('--append <text>', "at the end of the kernel's command line")
+        .argParser(parseOneLine)
+        .default(''),
+    )
     .addOption(
       new Option(
         '--up-within <duration>',
@@ -186,6 +213,8 @@ Examples:
         context.output.result(plan, planLines);
         return;
       }
+      await checkRequirements();
+      await checkPorts(planBoot(boot).subnet.address, wantedPorts(options));
       await mkdir(directory, { recursive: true, mode: 0o700 });
       const stopped = stopSignal();
       const ref = text === undefined ? undefined : await applianceRefOf(context, text);
@@ -217,6 +246,7 @@ async function serveMachines(
   const { subnet } = planBoot(boot);
   const appliance = ref?.appliance;
   const outside = await outsideOf(node, ref, options);
+  const ports = await MachinePorts.open(join(directory, 'ports.json'), options.nfsPort);
   const roots = new MachineRoots({
     proxy: {
       ...outside,
@@ -229,7 +259,7 @@ async function serveMachines(
     },
     host: subnet.address,
     upWithinMs: options.upWithin * 1000,
-    ports: await MachinePorts.open(join(directory, 'ports.json'), options.nfsPort),
+    ports,
     directory: join(
       machinesDirectory(context.state),
       imageDirectoryName(appliance, options.server ?? [], options.digest),
@@ -238,19 +268,20 @@ async function serveMachines(
   });
   try {
     await roots.resume();
-    const at = { host: subnet.address, port: PORTMAP_PORT };
     const mount = await listenMount({
       service: roots.mount,
       exports: ['/'],
-      host: at.host,
-      portmapPort: at.port,
+      host: subnet.address,
+      portmapPort: PORTMAP_PORT,
       logger,
-    }).catch((error: unknown) => {
-      throw listenError(error, at);
     });
     roots.setMountPort(mount.port);
     try {
-      const started = await startBoot(boot, roots);
+      const [started, unpublished] = await Promise.all([
+        startBoot(boot, roots),
+        noticeOfNothing(ref, ports, outside.locator),
+      ]);
+      const notices = [...started.notices, ...unpublished];
       try {
         const rest = await restOnDemand(context, 'boot', {
           node: () => node.get(),
@@ -263,13 +294,13 @@ async function serveMachines(
             interface: options.interface,
             address: subnet.address,
             http: started.http,
-            notices: started.notices,
+            notices,
             rest: rest.url,
           };
           context.output.result(ready, () =>
             [
               `machines on ${options.interface} boot ${appliance ?? 'plain NFS'} from ${subnet.address}`,
-              ...started.notices.map((notice) => `  note        ${notice}`),
+              ...notices.map((notice) => `  note        ${notice}`),
               `  operators   ${rest.url}/docs`,
               'Ctrl-C ends it.',
             ].join('\n'),
@@ -287,6 +318,31 @@ async function serveMachines(
   } finally {
     await roots.close();
   }
+}
+
+function wantedPorts({ httpPort, nfsPort }: BootCommandOptions): WantedPort[] {
+  return [
+    {
+      port: PORTMAP_PORT,
+      purpose: 'the portmapper',
+      remedy:
+        'stop rpcbind (systemctl stop rpcbind.socket rpcbind.service), or the rowfs that has it',
+    },
+    { port: httpPort, purpose: 'HTTP', remedy: 'choose another one with --http-port' },
+    { port: nfsPort, purpose: 'NFS', remedy: 'choose another one with --nfs-port' },
+  ];
+}
+
+/** Machines ask until there is something; a name that is written wrong looks the same. */
+async function noticeOfNothing(
+  ref: ApplianceRef | undefined,
+  ports: MachinePorts,
+  locator: Locator,
+): Promise<string[]> {
+  // Where machines booted before, the name is right; and those that run do not wait for this.
+  if (ref === undefined || ports.machines.length > 0) return [];
+  if ((await newestVersion(locator)) !== undefined) return [];
+  return [`no version of ${ref.appliance} is found now: machines wait until there is one`];
 }
 
 async function outsideOf(
@@ -333,11 +389,4 @@ function planLines({ dnsmasqConfig, firstScript, notices }: BootPlan): string {
     '# the first script of iPXE',
     firstScript,
   ].join('\n');
-}
-
-function parseRange(text: string): AddressRange {
-  const [first = '', last = '', ...others] = text.split(',');
-  if (others.length > 0 || ![first, last].every((each) => /^\d+(?:\.\d+){3}$/.test(each)))
-    throw new InvalidArgumentError('expected FIRST,LAST, e.g. 10.0.0.100,10.0.0.200');
-  return { first, last };
 }
