@@ -47,8 +47,7 @@ export function bootServer(options: BootServerOptions): FastifyInstance {
       logger.info({ mac, image: image.key }, 'a machine boots');
       return await reply.type('text/plain').send(
         machineScript({
-          http: `${options.http}/${path}`,
-          tftp: `${options.tftp}/${path}`,
+          ...{ http: options.http, tftp: options.tftp, path },
           commandLine: kernelCommandLine({ initramfs, root, mac, heartbeat, extra }),
         }),
       );
@@ -73,9 +72,9 @@ export function bootServer(options: BootServerOptions): FastifyInstance {
     app.get<{ Params: { readonly key: string } }>(
       `/images/:key/${name}`,
       async ({ params }, reply) => {
-        const taken = await files.taken(params.key);
-        if (taken === undefined) return notFound(reply);
-        const path = join(taken.directory, name);
+        const directory = files.taken(params.key);
+        if (directory === undefined) return notFound(reply);
+        const path = join(directory, name);
         const { size } = await stat(path);
         return reply
           .type('application/octet-stream')

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, utimes } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
@@ -49,13 +49,19 @@ describe('the kernel of an image', () => {
     const fedora = [
       '/boot/vmlinuz-6.8.5',
       '/boot/initramfs-6.8.5.img',
-      '/usr/lib/dracut/modules.d',
+      '/usr/lib/dracut/dracut-functions.sh',
+      '/usr/share/initramfs-tools/hooks',
     ];
     assert.deepEqual(await findKernel(imageOf(fedora), {}), {
       kernel: '/boot/vmlinuz-6.8.5',
       initrd: '/boot/initramfs-6.8.5.img',
       initramfs: 'dracut',
     });
+  });
+
+  it('is of initramfs-tools in a Debian that has modules for dracut', async () => {
+    const mixed = [...debian, '/usr/lib/dracut/modules.d'];
+    assert.equal((await findKernel(imageOf(mixed), {})).initramfs, 'initramfs-tools');
   });
 
   it('is what was said', async () => {
@@ -85,8 +91,32 @@ describe('netboot files', () => {
     assert.equal(await readFile(join(first.directory, 'vmlinuz'), 'utf8'), debian[3]);
     assert.equal(await readFile(join(first.directory, 'initrd.img'), 'utf8'), debian[4]);
     assert.equal(first.path, 'images/one');
-    await new NetbootFiles(root, {}).of(image);
+    const after = new NetbootFiles(root, {});
+    assert.equal(after.taken('one'), first.directory, 'for a machine that has its script already');
+    await after.of(image);
     assert.deepEqual(opened, [debian[3], debian[4]]);
+  });
+
+  it('are found by the names of images alone', async (t) => {
+    const root = await temporary(t);
+    const files = new NetbootFiles(root, {});
+    await files.of({ key: 'one', files: imageOf(debian) });
+    for (const key of ['two', '', '.', '..', '../images/one', 'one/../one'])
+      assert.equal(files.taken(key), undefined);
+  });
+
+  it('are removed when no machine wants them any more', async (t) => {
+    const root = await temporary(t);
+    const old = { key: 'old', files: imageOf(debian) };
+    const before = new NetbootFiles(root, {});
+    const { directory } = await before.of(old);
+    await before.of({ ...old, key: 'one' });
+    const twoHoursAgo = new Date(Date.now() - 7_200_000);
+    await utimes(directory, twoHoursAgo, twoHoursAgo);
+    await before.of({ ...old, key: 'two' });
+    assert.equal(before.taken('old'), directory, 'it was booted since the start');
+    await new NetbootFiles(root, {}).of({ ...old, key: 'three' });
+    assert.deepEqual((await readdir(join(root, 'images'))).sort(), ['one', 'three', 'two']);
   });
 
   it('are taken out again when others are wanted', async (t) => {

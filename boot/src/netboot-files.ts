@@ -1,5 +1,5 @@
-import { createWriteStream } from 'node:fs';
-import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { createWriteStream, existsSync } from 'node:fs';
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { BootError } from './boot-error.ts';
@@ -15,6 +15,13 @@ export interface NetbootImage {
   readonly path: string;
   readonly initramfs: Initramfs;
 }
+
+/** Below the root of TFTP; in it, a directory for each image. */
+const IMAGES = 'images';
+/** A file in each of these: what the rest was taken from. */
+const LABEL = 'taken-from';
+const IMAGE_KEY = /^[\w-]+$/;
+const KEPT_MS = 3_600_000;
 
 /**
  * Kernels and initrds that were taken out of images: on disk, because TFTP is served from there, and because
@@ -41,24 +48,27 @@ export class NetbootFiles {
     return taken;
   }
 
-  /** What was taken out of the image with this key, since the start; undefined when nothing was. */
-  taken(key: string): Promise<NetbootImage> | undefined {
-    return this.#taken.get(key);
+  /** Where is what was taken out of the image with this key, by whoever ran before too; undefined when nothing was. */
+  taken(key: string): string | undefined {
+    if (!IMAGE_KEY.test(key)) return undefined;
+    const directory = join(this.#root, IMAGES, key);
+    return existsSync(join(directory, LABEL)) ? directory : undefined;
   }
 
   async #find(image: BootImage): Promise<NetbootImage> {
-    const path = `images/${image.key}`;
+    const path = `${IMAGES}/${image.key}`;
     const directory = join(this.#root, path);
     const chosen = await findKernel(image.files, this.#choice);
     const label = `${JSON.stringify(chosen)}\n`;
-    const there = await readFile(join(directory, 'taken-from'), 'utf8').catch(() => undefined);
+    const there = await readFile(join(directory, LABEL), 'utf8').catch(() => undefined);
     if (there !== label) {
-      await mkdir(join(this.#root, 'images'), { recursive: true });
-      const unfinished = await mkdtemp(join(this.#root, 'images', '.unfinished-'));
+      await mkdir(join(this.#root, IMAGES), { recursive: true });
+      await this.#removeOld();
+      const unfinished = await mkdtemp(join(this.#root, IMAGES, '.unfinished-'));
       try {
         await this.#take(image, chosen.kernel, join(unfinished, 'vmlinuz'));
         await this.#take(image, chosen.initrd, join(unfinished, 'initrd.img'));
-        await writeFile(join(unfinished, 'taken-from'), label);
+        await writeFile(join(unfinished, LABEL), label);
         await rm(directory, { recursive: true, force: true });
         await rename(unfinished, directory);
       } finally {
@@ -66,6 +76,17 @@ export class NetbootFiles {
       }
     }
     return { directory, path, initramfs: chosen.initramfs };
+  }
+
+  /** What no machine booted since the start, and none can still be fetching. */
+  async #removeOld(): Promise<void> {
+    const images = join(this.#root, IMAGES);
+    for (const name of await readdir(images)) {
+      if (this.#taken.has(name)) continue;
+      const path = join(images, name);
+      const { mtimeMs } = await stat(path).catch(() => ({ mtimeMs: Date.now() }));
+      if (Date.now() - mtimeMs > KEPT_MS) await rm(path, { recursive: true, force: true });
+    }
   }
 
   async #take({ files }: BootImage, path: string, to: string): Promise<void> {
