@@ -18,7 +18,7 @@ describe("the kernel's command line", () => {
     assert.equal(
       kernelCommandLine(options),
       'root=/dev/nfs boot=nfs nfsroot=10.0.0.1:/52-54-00-77-00-02,port=2050,v3,tcp,nolock,hard,nocto ' +
-        'ip=${ip}::${gateway}:${netmask}:::none rw BOOTIF=01-52-54-00-77-00-02 panic=10 ' +
+        'ip=${ip}::${gateway}:${netmask}:::none BOOTIF=01-52-54-00-77-00-02 rw panic=10 ' +
         'rowfs.heartbeat=http://10.0.0.1:8069/machines/52-54-00-77-00-02/heartbeat',
     );
   });
@@ -28,7 +28,7 @@ describe("the kernel's command line", () => {
       kernelCommandLine({ ...options, initramfs: 'dracut', extra: 'console=ttyS0' }),
       'root=nfs:10.0.0.1:/52-54-00-77-00-02:vers=3,proto=tcp,nolock,hard,nocto,port=2050,mountport=40000 ' +
         'ifname=bootnet:52:54:00:77:00:02 ip=${ip}::${gateway}:${netmask}::bootnet:none rd.neednet=1 ' +
-        'rw BOOTIF=01-52-54-00-77-00-02 panic=10 ' +
+        'rd.shell=0 rd.emergency=reboot rw panic=10 ' +
         'rowfs.heartbeat=http://10.0.0.1:8069/machines/52-54-00-77-00-02/heartbeat console=ttyS0',
     );
   });

@@ -33,12 +33,11 @@ const PANIC_SECONDS = 10;
  * opened again.
  */
 export function kernelCommandLine(options: CommandLineOptions): string {
-  const { initramfs, mac, heartbeat, extra } = options;
+  const { initramfs, heartbeat, extra } = options;
   const root = initramfs === 'dracut' ? dracut(options) : initramfsTools(options);
   return [
     ...root,
     'rw',
-    `BOOTIF=01-${mac}`,
     `panic=${PANIC_SECONDS}`,
     `rowfs.heartbeat=${heartbeat}`,
     ...(extra === '' ? [] : [extra]),
@@ -46,16 +45,20 @@ export function kernelCommandLine(options: CommandLineOptions): string {
 }
 
 /** klibc's nfsmount: no `mountport=`, `proto=` or `vers=`; it asks the portmapper for MOUNT. */
-function initramfsTools({ root: { host, port, path } }: CommandLineOptions): string[] {
+function initramfsTools({ root: { host, port, path }, mac }: CommandLineOptions): string[] {
   return [
     'root=/dev/nfs',
     'boot=nfs',
     `nfsroot=${host}:${path},port=${port},v3,tcp,nolock,hard,nocto`,
     'ip=${ip}::${gateway}:${netmask}:::none',
+    `BOOTIF=01-${mac}`,
   ];
 }
 
-/** dracut names the card that an address is for, so it is given a name first. */
+/**
+ * dracut names the card that an address is for, so it is given a name first. No BOOTIF: with it, NetworkManager
+ * would ask DHCP for another address. When it gives up it would wait for somebody at the console.
+ */
 function dracut({ root, mac }: CommandLineOptions): string[] {
   const { host, port, mountPort, path } = root;
   return [
@@ -63,5 +66,6 @@ function dracut({ root, mac }: CommandLineOptions): string[] {
     `ifname=bootnet:${withColons(mac)}`,
     'ip=${ip}::${gateway}:${netmask}::bootnet:none',
     'rd.neednet=1',
+    'rd.shell=0 rd.emergency=reboot',
   ];
 }

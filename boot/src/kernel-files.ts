@@ -55,5 +55,7 @@ async function initramfsOf(files: ImageFiles): Promise<Initramfs> {
     files.list('/usr/share/initramfs-tools'),
     files.list('/usr/lib/dracut'),
   ]);
-  return tools.length === 0 && dracut.length > 0 ? 'dracut' : 'initramfs-tools';
+  // Other packages leave hooks for either, whether it is there or not.
+  const isDracut = dracut.includes('dracut-functions.sh') && !tools.includes('init');
+  return isDracut ? 'dracut' : 'initramfs-tools';
 }

@@ -23,19 +23,23 @@ WantedBy=multi-user.target
 `;
 
 /** The tree of the appliance, with its manifest, from the cache; it must not be changed. Needs root. */
-export async function debianAppliance(packages: readonly string[] = []): Promise<string> {
+export async function debianAppliance(
+  packages: readonly string[] = [],
+  initramfs: 'initramfs-tools' | 'dracut' = 'initramfs-tools',
+): Promise<string> {
   const files = [...globSync(join(SOURCES, '*.ts')).sort(), TAKE_STEPS, import.meta.filename];
   const inputs = await Promise.all(files.map((file) => readFile(file)));
   const { stdout: kernel } = await execa('apt-cache', ['depends', KERNEL]);
   const directory = await cachedDirectory(
     'debian-appliance',
-    [kernel, packages.join(' '), ...inputs],
+    [kernel, packages.join(' '), initramfs, ...inputs],
     async (empty) => {
       const tree = join(empty, 'tree');
       const builder = { directory: empty, owner: 'builder', timeoutMs: 600_000 };
       await askRowfs(
         [
           ...['image', 'build', tree, '--debian', 'bookworm', '--kernel', KERNEL],
+          ...['--initramfs', initramfs],
           ...(packages.length === 0 ? [] : ['--packages', packages.join(',')]),
         ],
         builder,

@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { MANIFEST_PATH, readPrevious, saveImage, saveImageInTree } from '@rowfs/image';
-import type { Command } from 'commander';
+import type { Initramfs } from '@rowfs/boot';
+import { type Command, Option } from 'commander';
 import prettyBytes from 'pretty-bytes';
 import prettyMs from 'pretty-ms';
 import { copyAppliance } from '../../appliance/copied-appliance.ts';
@@ -19,6 +20,7 @@ interface BuildCommandOptions {
   readonly debian: string | undefined;
   readonly packages?: readonly string[];
   readonly kernel: string | undefined;
+  readonly initramfs: Initramfs | undefined;
   readonly from: string | undefined;
 }
 
@@ -48,6 +50,12 @@ export function addImageBuildCommand(image: Command): void {
     .option(
       '--kernel <package>',
       'with --debian: the package of the kernel (default: linux-image of this architecture)',
+    )
+    .addOption(
+      new Option(
+        '--initramfs <kind>',
+        'with --debian: what makes the initrd (default: initramfs-tools)',
+      ).choices(['initramfs-tools', 'dracut']),
     )
     .option(
       '--from <directory>',
@@ -127,7 +135,7 @@ Examples:
 
 async function makeTree(
   tree: string,
-  { debian: suite, packages, kernel, from }: BuildCommandOptions,
+  { debian: suite, packages, kernel, initramfs, from }: BuildCommandOptions,
   signal: AbortSignal,
 ): Promise<void> {
   if (suite !== undefined && from !== undefined)
@@ -135,9 +143,12 @@ async function makeTree(
   if (from !== undefined) await copyAppliance({ tree, from, signal });
   if (suite !== undefined) {
     const names = (packages ?? []).flatMap((each) => each.split(','));
-    await makeDebianAppliance({ tree, suite, packages: names, kernel, signal });
-  } else if (packages !== undefined || kernel !== undefined) {
-    throw new CliError('BAD_USAGE', '--packages and --kernel go with --debian');
+    await makeDebianAppliance({
+      ...{ tree, suite, packages: names, kernel, signal },
+      initramfs: initramfs ?? 'initramfs-tools',
+    });
+  } else if ([packages, kernel, initramfs].some((each) => each !== undefined)) {
+    throw new CliError('BAD_USAGE', '--packages, --kernel and --initramfs go with --debian');
   }
 }
 
