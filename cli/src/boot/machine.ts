@@ -209,7 +209,9 @@ export class Machine {
 
   #state(): 'booting' | 'up' | 'off' {
     if (this.#running?.uses?.isOn === false) return 'off';
-    return this.#record?.isUp === true ? 'up' : 'booting';
+    // Of a plain export there is no record.
+    const isUp = this.#record?.isUp ?? this.#lastSign !== undefined;
+    return isUp ? 'up' : 'booting';
   }
 
   #staged(): string | null {
