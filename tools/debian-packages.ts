@@ -58,6 +58,12 @@ export const debianCapabilities = {
     proof: ['ls', '/usr/share/ovmf/OVMF.fd', '/usr/lib/ipxe/snponly.efi'],
     needsRoot: false,
   },
+  undionly: {
+    purpose: 'the iPXE that a BIOS with PXE is given',
+    packages: ['ipxe'],
+    proof: ['ls', '/usr/lib/ipxe/undionly.kpxe'],
+    needsRoot: false,
+  },
   'network-namespace': {
     purpose: 'a network of its own, with a portmapper on port 111',
     packages: ['util-linux', 'iproute2'],

@@ -1,4 +1,4 @@
-/** `rowfs boot --proxy-dhcp`, beside a DHCP server that knows nothing of it. */
+/** `rowfs boot --proxy-dhcp`, beside a DHCP server that knows nothing of it, for a BIOS that knows PXE alone. */
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import test from 'node:test';
@@ -11,13 +11,14 @@ import {
   neighbour,
 } from '../support/diskless-network.ts';
 import { startProcess } from '../support/process.ts';
+import { pxeFirmware } from '../support/pxe-firmware.ts';
 import { requires } from '../support/requirements.ts';
 import { startRowfs } from '../support/rowfs.ts';
 import { testScope } from '../support/test-scope.ts';
 
 test(
   'a machine that gets its address elsewhere boots from here',
-  { skip: requires('diskless-boot', 'debian-tree') },
+  { skip: requires('diskless-boot', 'undionly', 'debian-tree') },
   async (t) => {
     const scope = await testScope(t);
     const { directory } = scope;
@@ -47,21 +48,30 @@ test(
         enter,
       }),
     );
-    const { ready } = scope.own(
+    const { ready, process: rack } = scope.own(
       await startRowfs<{ notices: readonly string[] }>(
         [
           ...['boot', '--server', `127.0.0.1:${server.ready.port}:/`, '--interface', BRIDGE],
           ...['--proxy-dhcp', '--append', KERNEL_OPTIONS, '--rest', '127.0.0.1:0'],
+          ...['--log-level', 'debug'],
         ],
         { directory, owner: 'rack', enter },
       ),
     );
     assert.doesNotMatch(ready.notices.join('\n'), /DHCP server/, 'the other one was found');
+    const firmware = scope.own(await pxeFirmware(directory));
     const mac = '52:54:00:77:00:03';
-    const machine = await DisklessMachine.connect({ network, directory, name: 'tap0', mac });
+    const machine = await DisklessMachine.connect({
+      network,
+      directory,
+      name: 'tap0',
+      mac,
+      firmware,
+    });
     const guest = scope.own(await machine.switchOn());
     // Its address is of the other server, and its root from here.
     await guest.writes(/address: 10\.77\.0\.5\d /, 300_000);
     await guest.writes(/Welcome to .*Debian/, 300_000);
+    await rack.waitForLine(/sent \S+\/undionly\.kpxe to/);
   },
 );

@@ -36,6 +36,7 @@ async function rackWithMachine(scope: TestScope, mac: string): Promise<Rack> {
       await startRowfs<object>(
         [
           ...['boot', '--server', `127.0.0.1:${server.ready.port}:/`, '--interface', BRIDGE],
+          '--router-advertisements',
           ...['--append', KERNEL_OPTIONS, '--rest', '127.0.0.1:0', '--log-level', 'debug'],
         ],
         as('rack'),

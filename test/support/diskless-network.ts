@@ -6,6 +6,7 @@ import { readdir, readlink } from 'node:fs/promises';
 import { execa } from 'execa';
 import { type Guest, startMachine } from './guest.ts';
 import { networkNamespace, type NetworkNamespace } from './network-namespace.ts';
+import type { PxeFirmware } from './pxe-firmware.ts';
 
 export const BRIDGE = 'br0';
 export const BRIDGE_ADDRESS = '10.77.0.1';
@@ -82,8 +83,8 @@ export type DisklessOptions = {
   /** Of the machine's only card: `52:54:00:77:00:02`. */
   readonly mac: string;
   readonly memoryMiB?: number;
-  /** `ipxe`, the default: of the card, as QEMU has it. `uefi`: of the machine, which knows PXE alone. */
-  readonly firmware?: 'ipxe' | 'uefi';
+  /** `ipxe`, the default: of the card, as QEMU has it. The others know PXE alone; `uefi` is of the machine. */
+  readonly firmware?: 'ipxe' | 'uefi' | PxeFirmware;
 };
 
 /** Of Debian's package ovmf. */
@@ -112,15 +113,17 @@ export class DisklessMachine {
   async switchOn(): Promise<Guest> {
     const { network, directory, name, mac, memoryMiB = 512, firmware = 'ipxe' } = this.#options;
     this.#runs += 1;
+    const header = typeof firmware === 'object' ? 'off' : 'on';
     const card = `virtio-net-pci,netdev=net0,mac=${mac},bootindex=1`;
     return startMachine(
       {
         ...{ directory, name, memoryMiB, cpus: 2, enter: network.enter },
         arguments: [
-          ...['-netdev', `tap,id=net0,ifname=${name},script=no,downscript=no`],
-          ...(firmware === 'ipxe'
-            ? ['-device', card]
-            : ['-device', `${card},romfile=`, '-bios', UEFI]),
+          ...['-netdev', `tap,id=net0,ifname=${name},script=no,downscript=no,vnet_hdr=${header}`],
+          ...(firmware === 'uefi'
+            ? ['-device', `${card},romfile=`, '-bios', UEFI]
+            : ['-device', card]),
+          ...(typeof firmware === 'object' ? firmware.arguments : []),
         ],
         bootTimeoutMs: BOOT_TIMEOUT_MS,
       },
