@@ -14,10 +14,10 @@ const BRIDGE_ADDRESS_6 = 'fd77::1';
 
 /**
  * What is added to a machine's command line: its console is the test's log. The rest saves seconds under
- * emulation, and changes nothing under test.
+ * emulation, and changes nothing under test; a busy host may keep a CPU of it waiting for long.
  */
 export const KERNEL_OPTIONS =
-  'console=ttyS0 quiet systemd.show_status=1 mitigations=off cryptomgr.notests=1';
+  'console=ttyS0 quiet systemd.show_status=1 mitigations=off cryptomgr.notests=1 watchdog_thresh=60';
 
 export type DisklessNetwork = NetworkNamespace & {
   /** Runs a command in it, and gives what it printed. */
