@@ -96,8 +96,6 @@ export class CachedImage {
   readonly #slotOf: Uint32Array;
   /** Until then much is read beside. */
   #slowUntil = 0;
-  /** What this process had read from disks when that was looked at last. */
-  #readFromDisks = process.resourceUsage().fsRead;
   /** On their way to a segment. */
   readonly #waiting = new Map<number, Buffer>();
   readonly #pool = new BufferPool(FREE_BYTES);
@@ -300,28 +298,24 @@ export class CachedImage {
   /** @returns what there is of it, in the memory that was given. */
   #readStretch({ segment, offset, length }: Stretch, memory: Buffer): Buffer | undefined {
     const bytes = memory.subarray(0, length);
+    if (length <= SYNC_BYTES) return this.#readFrom(segment, offset, bytes);
+    const before = readFromDisks();
     const started = performance.now();
+    const read = this.#readFrom(segment, offset, bytes);
+    const ended = performance.now();
+    // What is slow otherwise waited for a processor.
+    if (ended - started > length / MEMORY_SPEED && readFromDisks() > before)
+      this.#slowUntil = ended + SLOW_MS;
+    return read;
+  }
+
+  #readFrom(segment: Segment, offset: number, bytes: Buffer): Buffer | undefined {
     try {
-      const got = segment.readSync(bytes, offset);
-      const ended = performance.now();
-      if (
-        length > SYNC_BYTES &&
-        ended - started > length / MEMORY_SPEED &&
-        this.#hasReadFromDisks()
-      )
-        this.#slowUntil = ended + SLOW_MS;
-      return bytes.subarray(0, got);
+      return bytes.subarray(0, segment.readSync(bytes, offset));
     } catch (error) {
       this.#store.reportUnreadable(segment, error);
       return undefined;
     }
-  }
-
-  /** Whether it did since it was asked last: what is slow otherwise waited for a processor. */
-  #hasReadFromDisks(): boolean {
-    const before = this.#readFromDisks;
-    this.#readFromDisks = process.resourceUsage().fsRead;
-    return this.#readFromDisks > before;
   }
 
   /** Compares blocks with their digests, and adds what is wanted of them to the pieces. */
@@ -366,6 +360,11 @@ export class CachedImage {
     own.bytes.set(block);
     this.#partlyRead.set(first, { bytes: own.bytes.subarray(0, block.length), loan: own });
   }
+}
+
+/** Blocks that this process had to wait for a disk for, so far. */
+function readFromDisks(): number {
+  return process.resourceUsage().fsRead;
 }
 
 /** Without a reply nobody says when they are not needed: then they are not used again. */
