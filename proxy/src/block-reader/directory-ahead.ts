@@ -142,7 +142,7 @@ export class DirectoryAhead {
     }
   }
 
-  /** Files have the numbers that follow each other, those of one directory in the order of their names. */
+  /** The files of one directory have numbers that follow each other, in the order of their names. */
   #neighbours(parent: number, fileid: number): Uint32Array {
     const files: { readonly fileid: number; readonly size: number }[] = [];
     for (const step of [-1, 1])
