@@ -16,11 +16,11 @@ export interface BenchRow {
 export interface BenchResult {
   readonly case: string;
   readonly unit: string;
-  /** The worst of the rows that have a target. */
+  /** The worst of the rows that have a target; the first row when none has. */
   readonly ours: number;
   readonly peer: number;
   readonly ratio: number;
-  readonly target: number;
+  readonly target?: number;
   /** Whether every row that has a target reached it. */
   readonly met: boolean;
   readonly rows: readonly BenchRow[];
@@ -114,9 +114,12 @@ export function summarize(
   tables: readonly BenchTable[] = [],
 ): BenchResult {
   const judged = rows.filter((row) => row.target !== undefined);
-  const worst = judged.reduce((a, b) => (margin(a) <= margin(b) ? a : b));
-  const { unit, ours, peer, ratio, target = 1 } = worst;
+  const [first] = judged.length > 0 ? judged : rows;
+  if (first === undefined) throw new Error(`${name} has no rows`);
+  const worst = judged.reduce((a, b) => (margin(a) <= margin(b) ? a : b), first);
+  const { unit, ours, peer, ratio, target } = worst;
   const met = judged.every((row) => row.met);
-  const result = { case: name, unit, ours, peer, ratio, target, met, rows };
+  const limit = target === undefined ? {} : { target };
+  const result = { case: name, unit, ours, peer, ratio, ...limit, met, rows };
   return tables.length === 0 ? result : { ...result, tables };
 }

@@ -13,6 +13,7 @@ import { memory } from './cases/memory.ts';
 import { overlayOps } from './cases/overlay-ops.ts';
 import { proxyWarm } from './cases/proxy-warm.ts';
 import { registryLookup } from './cases/registry-lookup.ts';
+import { vmDiskCases } from './cases/vm-disk.ts';
 import { keepResult } from './report.ts';
 
 const cases: readonly BenchCase[] = [
@@ -26,6 +27,7 @@ const cases: readonly BenchCase[] = [
   registryLookup,
   boot,
   bootRack,
+  ...vmDiskCases,
 ];
 
 const args = process.argv.slice(2).filter((arg) => arg !== '--');
