@@ -4,7 +4,12 @@ import { join } from 'node:path';
 import { diskAppliance } from '../../support/disk-appliance.ts';
 import { requires } from '../../support/requirements.ts';
 import { type BenchCase, type BenchRow, costRow, summarize } from '../bench-case.ts';
-import { bootDiskTwice, type DiskBootCost, type DiskSideKind } from '../vm-disk/sides.ts';
+import {
+  bootDiskTwice,
+  type DiskBootCost,
+  type DiskBoots,
+  type DiskSideKind,
+} from '../vm-disk/sides.ts';
 
 /** 100 Mbit/s, as the papers' testbed. */
 const BYTES_PER_SECOND = 12_500_000;
@@ -45,7 +50,7 @@ function vmDiskCase(roundTripMs: number): BenchCase {
           const megabytes = { ours: ours.bytes / 1e6, peer: peer.bytes / 1e6 };
           if (peer.bytes > 0) rows.push(costRow(`${what}: over the link`, 'MB', megabytes));
         };
-        const addSide = (what: string, { first, second }: typeof verified): void => {
+        const addSide = (what: string, { first, second }: DiskBoots): void => {
           add(`first boot, ${what}, beside copying first`, first, copied.first);
           add(`first boot, ${what}, beside the driver alone`, first, direct.first);
           add(`second boot, ${what}, beside the copy`, second, copied.second);
