@@ -1,6 +1,6 @@
 /**
  * A virtual machine monitor that knows nothing of rowfs: QEMU opens the disk of a machine in the image with its own NFS driver, and
- * boots Debian from it, with the image server far away.
+ * boots Debian from it, with the image server far away. The proxy dies under the machine, which goes on when it is back.
  */
 import assert from 'node:assert/strict';
 import { stat } from 'node:fs/promises';
@@ -10,10 +10,9 @@ import {
   diskAppliance,
   type DiskAppliance,
   type DiskFormat,
-  DiskMachine,
   diskPath,
-  switchOff,
 } from '../support/disk-appliance.ts';
+import { DiskMachine, switchOff } from '../support/disk-machine.ts';
 import type { Guest } from '../support/guest.ts';
 import { networkNamespace } from '../support/network-namespace.ts';
 import { relayInNetwork } from '../support/relay-in-network.ts';
@@ -64,33 +63,39 @@ async function bootsTwice(
       await startRowfs<ReadyProxy>(
         [
           ...['proxy', '--server', `127.0.0.1:${link.ports[0] ?? 0}:/`, '--digest', digest],
-          ...['--listen', '127.0.0.1:0', '--rest', '127.0.0.1:0', '--portmap', '111'],
+          ...['--listen', '127.0.0.1:2049', '--rest', '127.0.0.1:0', '--portmap', '111'],
         ],
         { directory, owner: 'machine', enter },
       ),
     );
   const disk = `nfs://127.0.0.1/${diskPath(format)}`;
-  const machine = new DiskMachine({ directory, enter, disk, format });
+  const machine = new DiskMachine({ directory, enter, disk, format, cache: 'writethrough' });
   const boot = async (): Promise<Guest> => {
     const guest = scope.own(await machine.switchOn());
     await guest.booted;
     return guest;
   };
 
-  const proxy = await startProxy();
+  const killed = await startProxy();
   const first = await boot();
   const { size } = await stat(join(tree, diskPath(format)));
   const untilBooted = await bytesOverLink();
   t.diagnostic(`${untilBooted} bytes of a disk of ${size} crossed the link in the first boot`);
   assert.ok(untilBooted < size / 2, `${untilBooted} bytes crossed the link`);
   await first.run('head -c 3000000 /dev/urandom >/var/big && sha256sum /var/big >/etc/written');
-  await switchOff(first);
-  await proxy.stop();
-
+  const writing = first.run(
+    'for i in $(seq 40); do head -c 100000 /dev/urandom >/var/$i; sync; sha256sum /var/$i; done >/etc/more',
+    { timeoutMs: 120_000 },
+  );
+  await first.run('until [ -e /var/10 ]; do sleep 0.1; done');
+  await killed.close();
   await startProxy();
+  await writing;
+  await switchOff(first);
+
   const before = await bytesOverLink();
   const second = await boot();
-  await second.run('sha256sum --check --strict /etc/written');
+  await second.run('sha256sum --check --strict /etc/written /etc/more');
   const again = (await bytesOverLink()) - before;
   t.diagnostic(`${again} bytes crossed it in the second`);
   assert.ok(again < untilBooted / 10, `${again} bytes crossed the link again`);

@@ -1,14 +1,10 @@
-/**
- * A machine whose disk is a file of an image: Debian with a boot loader of its own on the disk, so that nothing but the
- * disk is needed to switch it on.
- */
+/** An image with the disk of a machine in it: Debian, and a boot loader, so that nothing else is needed to switch it on. */
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { cachedDirectory } from './cache-directory.ts';
 import { debianAppliance } from './debian-appliance.ts';
 import { KERNEL_OPTIONS } from './diskless-network.ts';
-import { type Guest, startMachine } from './guest.ts';
 import { askRowfs } from './rowfs.ts';
 
 export type DiskAppliance = {
@@ -77,47 +73,4 @@ async function makeBootableDisk(disk: string, root: string): Promise<void> {
     ...['--mount', 'sh', '-ec', install, 'sh', disk, mountpoint, LOADER_CONFIGURATION],
   ]);
   await rm(mountpoint, { recursive: true });
-}
-
-export type DiskMachineOptions = {
-  readonly directory: string;
-  /** What goes before QEMU, to run it in another network. */
-  readonly enter: readonly string[];
-  /** As QEMU is told: a path, or the URL of an NFS server. */
-  readonly disk: string;
-  readonly format: DiskFormat;
-};
-
-/** Under emulation, on a busy machine, over a long link. */
-const BOOT_TIMEOUT_MS = 400_000;
-
-/** A machine with a disk and nothing else, to be switched on any number of times. */
-export class DiskMachine {
-  readonly #options: DiskMachineOptions;
-  #runs = 0;
-
-  constructor(options: DiskMachineOptions) {
-    this.#options = options;
-  }
-
-  /** Its firmware finds the boot loader on the disk. `booted` of what is returned resolves when its userland is up. */
-  async switchOn(): Promise<Guest> {
-    const { directory, enter, disk, format } = this.#options;
-    this.#runs += 1;
-    return startMachine(
-      {
-        ...{ directory, name: 'vm', memoryMiB: 512, cpus: 1, enter },
-        arguments: ['-drive', `file=${disk},format=${format},if=virtio`],
-        bootTimeoutMs: BOOT_TIMEOUT_MS,
-      },
-      this.#runs,
-    );
-  }
-}
-
-/** As its user would; it is gone when this resolves. */
-export async function switchOff(guest: Guest): Promise<void> {
-  await guest.run('systemctl --no-block poweroff');
-  await guest.ended;
-  await guest.close();
 }

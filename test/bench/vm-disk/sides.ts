@@ -3,13 +3,8 @@ import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
-import {
-  type DiskAppliance,
-  type DiskFormat,
-  DiskMachine,
-  diskPath,
-  switchOff,
-} from '../../support/disk-appliance.ts';
+import { type DiskAppliance, type DiskFormat, diskPath } from '../../support/disk-appliance.ts';
+import { DiskMachine, type DiskMachineOptions, switchOff } from '../../support/disk-machine.ts';
 import { type DisklessNetwork, disklessNetwork } from '../../support/diskless-network.ts';
 import { GuestError } from '../../support/guest.ts';
 import { startProcess } from '../../support/process.ts';
@@ -53,8 +48,7 @@ export interface DiskSideOptions {
 type Side = DiskSideOptions & Pick<DisklessNetwork, 'enter'>;
 
 interface Served {
-  /** As QEMU is told. */
-  readonly disk: string;
+  readonly disk: Pick<DiskMachineOptions, 'disk' | 'cache'>;
   /** What has to be done before the first boot. */
   readonly prepare: () => Promise<void>;
   readonly bytesOverLink: () => Promise<number>;
@@ -74,7 +68,7 @@ export async function bootDiskTwice(options: DiskSideOptions): Promise<DiskBoots
     const served = await serve({ ...options, directory, enter });
     try {
       const { disk, bytesOverLink } = served;
-      const machine = new DiskMachine({ directory, enter, disk, format: options.format });
+      const machine = new DiskMachine({ ...disk, directory, enter, format: options.format });
       const begin = performance.now();
       await served.prepare();
       const prepared = { seconds: secondsSince(begin), bytes: await bytesOverLink() };
@@ -127,7 +121,7 @@ async function serveCopy(side: Side, options: readonly string[]): Promise<Served
   const disk = join(directory, `disk.${format}`);
   const url = `rsync://127.0.0.1:${relay.ports[0] ?? 0}/tree/${diskPath(format)}`;
   return {
-    disk,
+    disk: { disk, cache: 'writeback' },
     async prepare() {
       await execa(command, [...before, 'rsync', '--whole-file', ...options, url, disk]);
     },
@@ -150,7 +144,7 @@ async function serveDirect({ appliance, format, link, directory, enter }: Side):
   );
   await server.waitForLine(/^ready$/m);
   return {
-    disk: `nfs://127.0.0.1${tree}/${diskPath(format)}`,
+    disk: { disk: `nfs://127.0.0.1${tree}/${diskPath(format)}`, cache: 'writeback' },
     prepare: async () => undefined,
     bytesOverLink: async () => (await crossedThrough(server)).bytes.toClient,
     close: () => server.close(),
@@ -180,7 +174,8 @@ async function serveThroughProxy(side: Side): Promise<Served> {
     machine,
   );
   return {
-    disk: `nfs://127.0.0.1/${diskPath(format)}`,
+    // As it should be used with a proxy.
+    disk: { disk: `nfs://127.0.0.1/${diskPath(format)}`, cache: 'writethrough' },
     prepare: async () => undefined,
     bytesOverLink: async () => (await relay.crossed()).bytes.toClient,
     async close() {
