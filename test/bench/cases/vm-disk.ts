@@ -3,13 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { diskAppliance } from '../../support/disk-appliance.ts';
 import { requires } from '../../support/requirements.ts';
-import { type BenchCase, type BenchRow, costRow, summarize } from '../bench-case.ts';
-import {
-  bootDiskTwice,
-  type DiskBootCost,
-  type DiskBoots,
-  type DiskSideKind,
-} from '../vm-disk/sides.ts';
+import { type BenchCase, summarize } from '../bench-case.ts';
+import { diskRows, diskTable, type DiskSides } from '../vm-disk/rows.ts';
+import { bootDisk, type DiskBoots, type DiskSideKind } from '../vm-disk/sides.ts';
 
 /** 100 Mbit/s, as the papers' testbed. */
 const BYTES_PER_SECOND = 12_500_000;
@@ -27,48 +23,24 @@ function vmDiskCase(roundTripMs: number): BenchCase {
       try {
         const link = { roundTripMs, bytesPerSecond: BYTES_PER_SECOND };
         const profiles = join(directory, 'profiles');
+        const appliance = await diskAppliance();
         // As qcow2 it is half as large, which is good for those who copy it.
-        const common = {
-          appliance: await diskAppliance(),
-          format: 'qcow2',
-          link,
-          directory,
-        } as const;
-        const side = async (kind: DiskSideKind, more: object = {}) => {
-          const boots = await bootDiskTwice({ ...common, kind, ...more });
-          log(`${kind} ${JSON.stringify({ ...boots, ...more })}`);
+        const common = { appliance, format: 'qcow2', link, directory } as const;
+        const side = async (kind: DiskSideKind, more: object = {}): Promise<DiskBoots> => {
+          const boots = await bootDisk({ ...common, kind, ...more });
+          log(`${kind} ${JSON.stringify(boots)}`);
           return boots;
         };
-        const copied = await side('copied');
-        const direct = await side('direct');
-        const verified = await side('manifest', { keepProfiles: profiles });
-        const foreseen = await side('manifest', { profiles });
-
-        const rows: BenchRow[] = [];
-        const add = (what: string, ours: DiskBootCost, peer: DiskBootCost): void => {
-          rows.push(costRow(what, 's', { ours: ours.seconds, peer: peer.seconds }));
-          const megabytes = { ours: ours.bytes / 1e6, peer: peer.bytes / 1e6 };
-          if (peer.bytes > 0) rows.push(costRow(`${what}: over the link`, 'MB', megabytes));
+        const sides: DiskSides = {
+          copied: await side('copied'),
+          direct: await side('direct'),
+          verified: await side('manifest', { keepProfiles: profiles }),
+          foreseen: await side('manifest', { profiles }),
+          ...(short
+            ? {}
+            : { compressed: await side('copied-compressed'), plain: await side('plain') }),
         };
-        const addSide = (what: string, { first, second }: DiskBoots): void => {
-          add(`first boot, ${what}, beside copying first`, first, copied.first);
-          add(`first boot, ${what}, beside the driver alone`, first, direct.first);
-          add(`second boot, ${what}, beside the copy`, second, copied.second);
-          add(`second boot, ${what}, beside the driver alone`, second, direct.second);
-        };
-        if (!short) {
-          const compressed = await side('copied-compressed');
-          addSide('plain export', await side('plain'));
-          add('first boot, manifest, beside copying compressed', verified.first, compressed.first);
-          add(
-            'first boot, manifest and boot profile, beside copying compressed',
-            foreseen.first,
-            compressed.first,
-          );
-        }
-        addSide('manifest', verified);
-        addSide('manifest and boot profile', foreseen);
-        return summarize(name, rows);
+        return summarize(name, diskRows(sides), [diskTable(sides)]);
       } finally {
         await rm(directory, { recursive: true, force: true });
       }

@@ -23,8 +23,8 @@ export interface DiskBootCost {
 
 export interface DiskBoots {
   readonly first: DiskBootCost;
-  /** As the first, where nothing is kept of what was read. */
-  readonly second: DiskBootCost;
+  /** Undefined where nothing is kept of what was read: it costs what the first did. */
+  readonly second: DiskBootCost | undefined;
 }
 
 /**
@@ -55,11 +55,10 @@ interface Served {
   close(): Promise<void>;
 }
 
-/** Those that keep nothing of what was read: a second boot costs what the first did. */
 const KEEPING_NOTHING: readonly DiskSideKind[] = ['direct', 'plain'];
 
 /** Switches a machine on, and then once more, with nothing known of the disk before the first time. */
-export async function bootDiskTwice(options: DiskSideOptions): Promise<DiskBoots> {
+export async function bootDisk(options: DiskSideOptions): Promise<DiskBoots> {
   const directory = await mkdtemp(join(options.directory, 'side-'));
   // One that has more addresses than those of its loopback: else ganesha's resolver knows not even 127.0.0.1.
   const network = await disklessNetwork(directory);
@@ -78,7 +77,7 @@ export async function bootDiskTwice(options: DiskSideOptions): Promise<DiskBoots
         bytes: prepared.bytes + booted.bytes,
       };
       const second = KEEPING_NOTHING.includes(options.kind)
-        ? first
+        ? undefined
         : await boot(machine, bytesOverLink);
       return { first, second };
     } finally {
