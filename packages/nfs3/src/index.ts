@@ -38,6 +38,7 @@ export {
   type ResultOf,
 } from './every-procedure.ts';
 export { failure, type FailureOf } from './failure.ts';
+export { resultBytes, resultOfBytes } from './result-bytes.ts';
 export { readOnlyRefusals, refusals } from './refusals.ts';
 export { Nfs3Error } from './error.ts';
 export { pathNames, walk, type WalkResult } from './walk.ts';

@@ -117,9 +117,10 @@ export class Dispatcher {
     encoder: RecordEncoder,
   ): Promise<RpcRecord | undefined> {
     const args = reader.rest();
-    const reply = await this.#cache.reply(cacheKey(xid, header, args, peer), async () => {
+    const duplicateRequestKey = cacheKey(xid, header, args, peer);
+    const reply = await this.#cache.reply(duplicateRequestKey, async () => {
       const { credential } = header;
-      const context = { credential, signal: serverSignal, peer };
+      const context = { credential, signal: serverSignal, peer, duplicateRequestKey };
       const writeResults = await procedure.call(new XdrReader(args), context);
       const writer = new XdrWriter(this.#scratch);
       writeSuccess(writer, xid, writeResults);

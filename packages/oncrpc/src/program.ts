@@ -19,6 +19,12 @@ export interface RpcContext {
    * to, and in those of `cacheable` procedures, whose replies are kept.
    */
   readonly reply?: ReplyLifetime;
+  /**
+   * In calls of `cacheable` procedures, what the duplicate request cache knows them by: the same text when
+   * a call is sent again, over another connection too and to a later process of the server, and another
+   * one for any other call. Who keeps replies for longer than this server lives finds them by it.
+   */
+  readonly duplicateRequestKey?: string;
 }
 
 /** Writes the results of a procedure, after the reply's header. */

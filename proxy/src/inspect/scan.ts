@@ -2,6 +2,7 @@ import { type Dirent, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { Ftype3 } from '@rowfs/nfs3';
 import type { Position } from '../shadow/cookies.ts';
+import { decodeReply } from '../shadow/kept-replies.ts';
 import { dataPath } from '../shadow/make-shadow.ts';
 import { CHUNK_BYTES } from '../shadow/presence.ts';
 import {
@@ -63,7 +64,7 @@ export interface Scan {
 
 const ID_BYTES = 6;
 const ENTRY_KEY_BYTES = 1 + ID_BYTES + 8;
-const TABLES = 'nlepmNCLM';
+const TABLES = 'nleprmNCLM';
 
 /** Reads all records and lists all contents of the shadow in `directory`. */
 export function scan(
@@ -103,7 +104,8 @@ export function scan(
         const chunk = { key: latin1(key), index: key.readUInt32BE(1 + ID_BYTES), bits: value };
         append(presence, key.readUIntBE(1, ID_BYTES), chunk);
       }
-    }
+    } else if (table === 'r' && decodeReply(key, value) === undefined)
+      bad(key, 'is no reply that can be read');
   }
   const namesOf = new Map<number, ScannedEntry[]>();
   const entriesOf = new Map<number, Map<string, ScannedEntry>>();

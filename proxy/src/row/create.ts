@@ -12,7 +12,7 @@ import {
 import type { Decision, MergedObject } from './decision.ts';
 import { checkMayAdd, searchedDirectory } from './may-change.ts';
 import { finish, ownership, withTimes } from './new-objects.ts';
-import { answer, change, decide, type Overlay, wccAtHand, wccOf } from './operation.ts';
+import { answer, change, type Overlay, wccAtHand, wccOf } from './operation.ts';
 import type { Node } from '../shadow/records.ts';
 import { Refusal } from './refusal.ts';
 import { setAttributes } from './setattr.ts';
@@ -30,10 +30,11 @@ export function createProcedures(overlay: Overlay): Pick<Nfs3Service, 'create'> 
           const outcome = await change(overlay, ctx, (tree) => create(tree, args));
           if ('result' in outcome) return outcome.result;
           const { existing, size } = outcome;
-          await setAttributes(overlay, ctx, existing, { ...UNCHANGED, size }, undefined);
-          return decide(overlay, ctx, (tree) => {
+          const wanted = { newAttributes: { ...UNCHANGED, size }, guard: undefined };
+          return setAttributes(overlay, ctx, { object: existing, ...wanted }, (tree) => {
             const directory = tree.attributes(tree.resolve(args.where.dir));
-            return existingResult(tree, tree.resolve(existing), directory);
+            const result = existingResult(tree, tree.resolve(existing), directory);
+            return tree.answered('create', result);
           });
         },
         (status) => ({ status, dirWcc: wccAtHand(overlay, ctx, args.where.dir) }),
@@ -54,7 +55,8 @@ function create(tree: Decision, { where, how }: CreateArgs): Outcome {
   const owned = ownership(tree, Ftype3.REG, attributes, wanted);
   const verf = how.mode === 'exclusive' ? how.verf : undefined;
   const node: Node = tree.newNode({ ...owned, size: wanted.size ?? 0, verf });
-  return { result: finish(tree, place, where.name, withTimes(node, wanted)) };
+  const result = finish(tree, place, where.name, withTimes(node, wanted));
+  return { result: tree.answered('create', result) };
 }
 
 /** What each way of creating makes of a name that is there (RFC 1813 section 3.3.8). */

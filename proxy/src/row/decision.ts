@@ -4,8 +4,12 @@ import {
   type Filename,
   Ftype3,
   NAME_MAX,
+  type Nfs3Context,
   Nfsstat3,
   type Nfstime3,
+  type ProcedureName,
+  resultBytes,
+  type ResultOf,
 } from '@rowfs/nfs3';
 import type { Credential } from '@rowfs/oncrpc';
 import type { FactsInHand } from './lower-facts.ts';
@@ -68,14 +72,20 @@ export class Decision {
   readonly facts: FactsInHand;
   readonly #shadow: Shadow;
   readonly #hash: NameHash;
+  readonly #requestKey: string | undefined;
   #writes = NO_WRITES;
   readonly #unreferenced: number[] = [];
 
-  constructor(shadow: Shadow, facts: FactsInHand, credential: Credential) {
+  constructor(
+    shadow: Shadow,
+    facts: FactsInHand,
+    { credential, duplicateRequestKey }: Pick<Nfs3Context, 'credential' | 'duplicateRequestKey'>,
+  ) {
     this.#shadow = shadow;
     this.#hash = shadow.nameHash;
     this.facts = facts;
     this.credential = credential;
+    this.#requestKey = duplicateRequestKey;
   }
 
   /** @throws Refusal STALE or BADHANDLE */
@@ -297,6 +307,21 @@ export class Decision {
   checkName(name: Filename): void {
     if (name.length > NAME_MAX) throw new Refusal(Nfsstat3.NAMETOOLONG);
     if (name === '' || name.includes('/') || name.includes('\0')) throw new Refusal(Nfsstat3.INVAL);
+  }
+
+  /**
+   * The last word of a decision by which a call is done: what it is answered is kept with the changes, for
+   * when it is sent again to another process than this one. Without changes it is decided again then.
+   */
+  answered<P extends ProcedureName>(procedure: P, result: ResultOf<P>): ResultOf<P> {
+    if (this.#requestKey !== undefined && this.#writes.size > 0) {
+      const { key, record } = this.#shadow.replies.next(
+        this.#requestKey,
+        resultBytes(procedure, result),
+      );
+      this.#write(key, record);
+    }
+    return result;
   }
 
   /** Stages the changes, all at once; visible from here on, durable when the shadow says so. */

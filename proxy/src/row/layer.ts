@@ -23,6 +23,7 @@ import type { LowerFacts } from './lower-facts.ts';
 import type { LowerTree } from './lower-tree.ts';
 import { newObjectProcedures } from './new-objects.ts';
 import type { Overlay } from './operation.ts';
+import { answeringReSent } from './re-sent-calls.ts';
 import { readProcedures } from './read.ts';
 import { readdirProcedures } from './readdir.ts';
 import { removeProcedures } from './remove.ts';
@@ -102,7 +103,7 @@ export function redirectOnWrite(shadow: Shadow, options: RedirectOnWriteOptions 
       ...fileSystemProcedures(overlay),
     };
     return {
-      ...procedures,
+      ...answeringReSent(procedures, shadow.replies),
       // The proxy lives while the image's server does not: this asks only whether the proxy does.
       null: async () => undefined,
       mount: (dirpath, ctx) => mount(overlay, procedures, dirpath, ctx),

@@ -22,11 +22,11 @@ export function linkProcedures(overlay: Overlay): Pick<Nfs3Service, 'link'> {
             const linked = { ...node, nlink: node.nlink + 1, ctime: tree.stamp(node) };
             tree.put(linked);
             tree.addName(place.directory, link.name, linked, 0);
-            return {
+            return tree.answered('link', {
               status: Nfsstat3.OK,
               fileAttributes: tree.attributes(object),
               linkdirWcc: wccOf(place.attributes, tree.attributes(place.directory)),
-            };
+            });
           }),
         (status) => ({
           status,

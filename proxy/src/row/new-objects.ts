@@ -93,6 +93,7 @@ export function newObjectProcedures(
   overlay: Overlay,
 ): Pick<Nfs3Service, 'mkdir' | 'symlink' | 'mknod'> {
   const make = (
+    procedure: 'mkdir' | 'symlink' | 'mknod',
     where: Diropargs3,
     ctx: Nfs3Context,
     nodeFor: (tree: Decision, place: SearchedDirectory) => Node,
@@ -101,21 +102,22 @@ export function newObjectProcedures(
       () =>
         change(overlay, ctx, (tree) => {
           const place = newPlace(tree, where);
-          return finish(tree, place, where.name, nodeFor(tree, place));
+          const node = nodeFor(tree, place);
+          return tree.answered(procedure, finish(tree, place, where.name, node));
         }),
       (status) => ({ status, dirWcc: wccAtHand(overlay, ctx, where.dir) }),
     );
 
   return {
     mkdir: ({ where, attributes: wanted }, ctx) =>
-      make(where, ctx, (tree, { directory, attributes }) => {
+      make('mkdir', where, ctx, (tree, { directory, attributes }) => {
         const parent = tree.touch(directory).id;
         const owned = ownership(tree, Ftype3.DIR, attributes, wanted);
         return withTimes(tree.newNode({ ...owned, nlink: 2, size: 4096, parent }), wanted);
       }),
 
     symlink: ({ where, symlinkAttributes: wanted, symlinkData: target }, ctx) =>
-      make(where, ctx, (tree, { attributes }) => {
+      make('symlink', where, ctx, (tree, { attributes }) => {
         if (target === '' || target.includes('\0')) throw new Refusal(Nfsstat3.INVAL);
         if (target.length > PATH_MAX) throw new Refusal(Nfsstat3.NAMETOOLONG);
         const owned = { ...ownership(tree, Ftype3.LNK, attributes, wanted), mode: 0o777 };
@@ -123,7 +125,7 @@ export function newObjectProcedures(
       }),
 
     mknod: ({ where, what }, ctx) =>
-      make(where, ctx, (tree, { attributes }) => {
+      make('mknod', where, ctx, (tree, { attributes }) => {
         if (!('attributes' in what)) throw new Refusal(Nfsstat3.BADTYPE);
         const rdev = 'spec' in what ? what.spec : { specdata1: 0, specdata2: 0 };
         if ('spec' in what && callerUid(tree.credential) !== 0) throw new Refusal(Nfsstat3.PERM);

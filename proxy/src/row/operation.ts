@@ -36,7 +36,7 @@ export async function decide<T>(
   const inHand = facts.inHand(ctx);
   for (;;) {
     try {
-      return decision(new Decision(shadow, inHand, ctx.credential));
+      return decision(new Decision(shadow, inHand, ctx));
     } catch (error) {
       if (error instanceof MissingFact) await error.fetch();
       // What was removed just now may not have given its space back yet.
@@ -104,7 +104,7 @@ export function attributesAtHand(
   handle: Filehandle,
 ): PostOpAttr {
   try {
-    const tree = new Decision(shadow, facts.inHand(ctx), ctx.credential);
+    const tree = new Decision(shadow, facts.inHand(ctx), ctx);
     return tree.attributes(tree.resolve(handle));
   } catch (error) {
     if (error instanceof Refusal || error instanceof MissingFact) return undefined;

@@ -16,7 +16,7 @@ export function removeProcedures(overlay: Overlay): Pick<Nfs3Service, 'remove' |
             tree.dropLink(object);
             tree.removeName(directory, what.name, 0);
             const dirWcc = wccOf(attributes, tree.attributes(directory));
-            return { status: Nfsstat3.OK, dirWcc };
+            return tree.answered('remove', { status: Nfsstat3.OK, dirWcc });
           }),
         (status) => ({ status, dirWcc: wccAtHand(overlay, ctx, what.dir) }),
       ),
@@ -31,7 +31,7 @@ export function removeProcedures(overlay: Overlay): Pick<Nfs3Service, 'remove' |
             tree.dropDirectory(object);
             tree.removeName(directory, what.name, -1);
             const dirWcc = wccOf(attributes, tree.attributes(directory));
-            return { status: Nfsstat3.OK, dirWcc };
+            return tree.answered('rmdir', { status: Nfsstat3.OK, dirWcc });
           }),
         (status) => ({ status, dirWcc: wccAtHand(overlay, ctx, what.dir) }),
       ),

@@ -56,11 +56,11 @@ function rename(tree: Decision, { from, to }: RenameArgs): RenameResult {
   if (replaced === undefined || !tree.same(moved, replaced)) {
     move(tree, { source, moved, name: from.name }, { target, replaced, name: to.name });
   }
-  return {
+  return tree.answered('rename', {
     status: Nfsstat3.OK,
     fromdirWcc: wccOf(source.attributes, tree.attributes(source.directory)),
     todirWcc: wccOf(target.attributes, tree.attributes(target.directory)),
-  };
+  });
 }
 
 interface Departure {

@@ -2,7 +2,6 @@ import {
   actsAsOwner,
   callerUid,
   type Fattr3,
-  type Filehandle,
   Ftype3,
   inGroup,
   mayWrite,
@@ -13,6 +12,7 @@ import {
   Nfsstat3,
   type Nfstime3,
   type Sattr3,
+  type SetattrArgs,
   type SetTime,
   type WccData,
 } from '@rowfs/nfs3';
@@ -30,13 +30,13 @@ const SET_GID = 0o2000;
 /** SETATTR over the merged tree. */
 export function setattrProcedures(overlay: Overlay): Pick<Nfs3Service, 'setattr'> {
   return {
-    setattr: ({ object, newAttributes, guard }, ctx) =>
+    setattr: (args, ctx) =>
       answer(
-        async () => ({
-          status: Nfsstat3.OK,
-          objWcc: await setAttributes(overlay, ctx, object, newAttributes, guard),
-        }),
-        (status) => ({ status, objWcc: wccAtHand(overlay, ctx, object) }),
+        () =>
+          setAttributes(overlay, ctx, args, (tree, objWcc) =>
+            tree.answered('setattr', { status: Nfsstat3.OK, objWcc }),
+          ),
+        (status) => ({ status, objWcc: wccAtHand(overlay, ctx, args.object) }),
       ),
   };
 }
@@ -45,23 +45,23 @@ export function setattrProcedures(overlay: Overlay): Pick<Nfs3Service, 'setattr'
  * Changes attributes, durably. Of a file with unstable writes these are made stable first, so that
  * what is set here comes after them on the disk too.
  *
+ * @param conclude says, in the decision that changes them, what is made of that.
  * @throws Refusal
  */
-export async function setAttributes(
+export async function setAttributes<T>(
   overlay: Overlay,
   ctx: Nfs3Context,
-  handle: Filehandle,
-  wanted: Sattr3,
-  guard: Nfstime3 | undefined,
-): Promise<WccData> {
+  { object: handle, newAttributes: wanted, guard }: SetattrArgs,
+  conclude: (tree: Decision, wcc: WccData) => T,
+): Promise<T> {
   const { shadow } = overlay;
-  const apply = (): Promise<WccData> =>
+  const apply = (): Promise<T> =>
     change(overlay, ctx, (tree) => {
       const object = tree.resolve(handle);
       const before = tree.attributes(object);
       check(tree, before, wanted, guard);
       if (!isEmpty(wanted)) tree.put(changed(tree, tree.touch(object), wanted));
-      return wccOf(before, tree.attributes(object));
+      return conclude(tree, wccOf(before, tree.attributes(object)));
     });
 
   const file = await decide(overlay, ctx, (tree) => {
@@ -85,10 +85,10 @@ export async function setAttributes(
       // Before it can show: what a crash or an earlier cut left beyond the end is gone from the disk.
       if (wanted.size > size) await contents.sync(size, false);
     }
-    const wcc = await apply();
+    const concluded = await apply();
     // Only now that no restart can bring the old size back.
     if (wanted.size !== undefined) contents.cut(wanted.size);
-    return wcc;
+    return concluded;
   });
 }
 

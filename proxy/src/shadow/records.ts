@@ -22,6 +22,7 @@ import { ShadowError } from './shadow-error.ts';
  *                                           id:6 of the entry's node, 0: a whiteout; flags:1, bit 0:
  *                                           the lower directory has this name too
  *     p <node id:6> <chunk:4>               presence bits of 4096 blocks, trailing zero bytes left out
+ *     r <place in the ring:2>               the reply to a change (kept-replies.ts)
  *     m <name>                              the shadow's own facts: id, format, next node id, ...
  *
  * All integers are big-endian. Entries sort by position, so a page of READDIR is one range.
@@ -88,6 +89,7 @@ export const nodeKey = (id: number): string => `n${idText(id)}`;
 export const LOWER_TABLE = 'l';
 export const lowerKey = (handle: Filehandle): string => LOWER_TABLE + latin1(handle);
 export const presencePrefix = (id: number): string => `p${idText(id)}`;
+export const REPLY_TABLE = 'r';
 export const metaKey = (name: string): string => `m${name}`;
 export const entriesPrefix = (directory: number): string => `e${idText(directory)}`;
 

@@ -9,6 +9,7 @@ import { syncDirectory } from '../store/sync-directory.ts';
 import { Clock } from './clock.ts';
 import { NameHash } from './cookies.ts';
 import { HandleCodec, SHADOW_ID_BYTES } from './handle.ts';
+import { KeptReplies } from './kept-replies.ts';
 import { lockFile } from './lock-file.ts';
 import {
   dataPath,
@@ -102,6 +103,7 @@ export class Shadow {
   /** For what must not be lost before this shadow's changes are; closed with the shadow. */
   readonly records: RecordStore;
   readonly space: Space;
+  readonly replies: KeptReplies;
   readonly #logger: Logger;
   readonly #unlock: () => void;
   readonly #discards = new Set<Promise<void>>();
@@ -125,6 +127,7 @@ export class Shadow {
       this.#reservedIds = this.#nextId;
       this.#root = this.#recordedRoot();
     });
+    this.replies = new KeptReplies(this.records);
     this.space = new Space(directory, limits, () => this.records.bytesUsed());
     this.files = new ShadowFiles(dataPath(directory), this.records, this.space, (error) =>
       this.#lost(error),

@@ -34,7 +34,7 @@ export function* merged(
     }
   };
   for (const entry of inLmdb) {
-    if (prefix.compare(entry.key, 0, prefix.length) !== 0) break;
+    if (!prefix.equals(entry.key.subarray(0, prefix.length))) break;
     yield* journaledBefore(entry.key);
     const [key, value] = journaled[at] ?? [];
     if (key?.equals(entry.key) === true) {

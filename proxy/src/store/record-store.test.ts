@@ -36,6 +36,19 @@ describe('RecordStore', () => {
     await again.close();
   });
 
+  it('ends a range at what follows it, be it shorter than the prefix', async () => {
+    const records = new RecordStore(directory, () => undefined);
+    const writes = ['a long one 1', 'a long one 2', 'b'].map(
+      (key) => [key, Buffer.from('')] as const,
+    );
+    records.stage(new Map(writes));
+    await records.close();
+    const again = new RecordStore(directory, () => undefined);
+    const keys = [...again.range('a long', 'a long')].map(({ key }) => String(key));
+    assert.deepEqual(keys, ['a long one 1', 'a long one 2']);
+    await again.close();
+  });
+
   it('fails the change that lmdb refuses and what was built on it, and keeps facts', async () => {
     const losses: unknown[] = [];
     const records = new RecordStore(directory, (error) => losses.push(error));
