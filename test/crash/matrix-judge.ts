@@ -1,7 +1,7 @@
 import { ExpectedTree } from './expected-tree.ts';
 import type { MatrixRow } from './matrix-rows.ts';
-import type { SeenTree } from './operation.ts';
-import type { Seen } from './reader.ts';
+import { requestKey, type SeenTree } from './operation.ts';
+import type { ReSent, Seen, UnansweredCall } from './reader.ts';
 import type { FileEvent } from './system-call-log.ts';
 
 /** What clients were told by some moment. */
@@ -32,6 +32,15 @@ export function toldBefore(row: MatrixRow, events: readonly FileEvent[], at: num
   return { root, verifiers, handles, closed };
 }
 
+/** What clients have sent, or were about to, and were not told the answer of: one call each at most. */
+export function unansweredCalls({ clients }: MatrixRow, { handles }: Told): UnansweredCall[] {
+  return clients.flatMap((operations, client) => {
+    const index = handles[client]?.length ?? 0;
+    const operation = operations[index];
+    return operation ? [{ operation, requestKey: requestKey(client, index) }] : [];
+  });
+}
+
 /** What is lost, half done or wrong after a crash in the middle of a row; nothing when all is well. */
 export function problemsAfter(
   row: MatrixRow,
@@ -41,6 +50,7 @@ export function problemsAfter(
 ): string[] {
   if (typeof seen === 'string') return [`it cannot be opened and read: ${seen}`];
   const problems = [...treeProblems(row, before, told, seen.trees[0] ?? {})];
+  problems.push(...problemsOfReSent(row, before, told, seen.reSent));
   for (const file of seen.leftBehind) problems.push(`data file ${file} belongs to nobody`);
   for (const problem of seen.problems) problems.push(`fsck finds ${problem}`);
   for (const path of seen.unclaimed) problems.push(`${path} does not answer to its CREATE again`);
@@ -60,12 +70,41 @@ export function problemsAfter(
 }
 
 /** With what was on its way done or not, for each client on its own; the closest is told. */
-function treeProblems(
+function treeProblems(row: MatrixRow, before: SeenTree, told: Told, seen: SeenTree): string[] {
+  const expected = acknowledgedTree(row, before, told);
+  let candidates = [expected];
+  for (const { operation } of unansweredCalls(row, told)) {
+    candidates = candidates.flatMap((candidate) => {
+      const done = candidate.clone();
+      done.begin(operation);
+      return [candidate, done];
+    });
+  }
+  const differences = candidates.map((candidate) => candidate.differences(seen));
+  return differences.toSorted((a, b) => a.length - b.length)[0] ?? [];
+}
+
+/** What was not answered and is sent again succeeds, and has then happened once. */
+function problemsOfReSent(
+  row: MatrixRow,
+  before: SeenTree,
+  told: Told,
+  reSent: ReSent | string | undefined,
+): string[] {
+  if (reSent === undefined) return [];
+  if (typeof reSent === 'string') return [`sent again: ${reSent}`];
+  const expected = acknowledgedTree(row, before, told);
+  for (const [index, { operation }] of unansweredCalls(row, told).entries())
+    expected.acknowledge(operation, reSent.handles[index] ?? undefined);
+  return expected.differences(reSent.tree).map((difference) => `sent again: ${difference}`);
+}
+
+/** What is to be there of what was acknowledged. */
+function acknowledgedTree(
   { before: hasShadow, clients }: MatrixRow,
   before: SeenTree,
   { handles, closed }: Told,
-  seen: SeenTree,
-): string[] {
+): ExpectedTree {
   const expected = ExpectedTree.of(before);
   // Handles of a shadow that is made here are not known before.
   if (hasShadow === undefined) expected.forgetHandles();
@@ -76,16 +115,5 @@ function treeProblems(
     }
   }
   if (closed) expected.closed();
-  let candidates = [expected];
-  for (const [client, operations] of clients.entries()) {
-    const inFlight = operations[handles[client]?.length ?? 0];
-    if (inFlight === undefined) continue;
-    candidates = candidates.flatMap((candidate) => {
-      const done = candidate.clone();
-      done.begin(inFlight);
-      return [candidate, done];
-    });
-  }
-  const differences = candidates.map((candidate) => candidate.differences(seen));
-  return differences.toSorted((a, b) => a.length - b.length)[0] ?? [];
+  return expected;
 }

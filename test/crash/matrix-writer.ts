@@ -7,7 +7,7 @@ import { writeSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MATRIX } from './matrix-rows.ts';
-import type { SeenTree } from './operation.ts';
+import { requestKey, type SeenTree } from './operation.ts';
 import { openOverlay } from './overlay.ts';
 
 export interface MatrixWriterTask {
@@ -41,8 +41,11 @@ for (const [number, { before, clients }] of MATRIX.entries()) {
   const scripts = task.prepare ? [before ?? []] : clients;
   await Promise.all(
     scripts.map(async (operations, index) => {
-      for (const operation of operations) {
-        tell(String(index), (await client.perform(operation)) ?? '-');
+      for (const [done, operation] of operations.entries()) {
+        // What was done to prepare is answered, and its calls are others than these.
+        const key = task.prepare ? undefined : requestKey(index, done);
+        const handle = await client.perform(operation, key);
+        tell(String(index), handle ?? '-');
       }
     }),
   );

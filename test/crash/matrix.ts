@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
 import { Random } from '../support/random.ts';
-import { problemsAfter, type Told, toldBefore } from './matrix-judge.ts';
+import { problemsAfter, type Told, toldBefore, unansweredCalls } from './matrix-judge.ts';
 import { makeMatrixImage, MATRIX, type MatrixRow } from './matrix-rows.ts';
 import type { MatrixWriterTask, PreparedTrees } from './matrix-writer.ts';
 import { memoryDirectory } from './memory-directory.ts';
@@ -181,10 +181,12 @@ class Judge {
   async #judge(): Promise<void> {
     const points = this.#waiting;
     this.#waiting = [];
-    const shadows = points.map(({ row, disk }, index) => {
+    const shadows = points.map(({ row, told, disk }, index) => {
       const target = join(this.#laidOut, String(index));
       disk.writeTo(target);
-      return { shadow: join(target, 'shadow'), exclusive: exclusiveIn(rowAt(row)) };
+      const unanswered = unansweredCalls(rowAt(row), told);
+      const exclusive = exclusiveIn(rowAt(row));
+      return { shadow: join(target, 'shadow'), exclusive, unanswered };
     });
     const task = { lower: this.#lower, directories: [''], shadows, empty: true };
     const seen = await readShadows(task);

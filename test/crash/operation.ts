@@ -47,6 +47,11 @@ export type SeenTree = Readonly<Record<string, SeenObject>>;
 export const FILE_MODE = 0o644;
 export const DIRECTORY_MODE = 0o755;
 
+/** What the call of an operation is known by: that of a client's `index`-th operation of its row. */
+export function requestKey(client: number, index: number): string {
+  return `client ${client}, call ${index}`;
+}
+
 export const isStable = (stable: StableHow): boolean => stable !== StableHow.UNSTABLE;
 
 export function parentOf(path: string): string {

@@ -52,10 +52,12 @@ export class TreeClient {
   /**
    * Does an operation that must succeed.
    *
+   * @param requestKey what its call is known by when it is sent again, after a crash perhaps.
    * @returns the handle of the object at the operation's path in hex, where it is known.
    */
-  async perform(operation: Operation): Promise<string | undefined> {
+  async perform(operation: Operation, requestKey?: string): Promise<string | undefined> {
     const service = this.#service;
+    const ctx = requestKey === undefined ? asRoot : { ...asRoot, duplicateRequestKey: requestKey };
     const { path } = operation;
     const where = { dir: await this.#handle(parentOf(path)), name: nameOf(path) };
     switch (operation.kind) {
@@ -65,67 +67,71 @@ export class TreeClient {
           operation.how === 'exclusive'
             ? { mode: 'exclusive', verf: createVerifier(path) }
             : { mode: operation.how, objAttributes };
-        return hex(ok(operation, await service.create({ where, how }, asRoot)).obj);
+        return hex(ok(operation, await service.create({ where, how }, ctx)).obj);
       }
       case 'mkdir': {
         const attributes = { ...UNCHANGED, mode: DIRECTORY_MODE };
-        return hex(ok(operation, await service.mkdir({ where, attributes }, asRoot)).obj);
+        return hex(ok(operation, await service.mkdir({ where, attributes }, ctx)).obj);
       }
       case 'symlink': {
         const { target: symlinkData } = operation;
         const args = { where, symlinkAttributes: UNCHANGED, symlinkData };
-        return hex(ok(operation, await service.symlink(args, asRoot)).obj);
+        return hex(ok(operation, await service.symlink(args, ctx)).obj);
       }
       case 'fifo': {
         const attributes = { ...UNCHANGED, mode: FILE_MODE };
         const what = { type: Ftype3.FIFO, attributes } as const;
-        return hex(ok(operation, await service.mknod({ where, what }, asRoot)).obj);
+        return hex(ok(operation, await service.mknod({ where, what }, ctx)).obj);
       }
       case 'link': {
         const file = await this.#handle(operation.from);
-        ok(operation, await service.link({ file, link: where }, asRoot));
+        ok(operation, await service.link({ file, link: where }, ctx));
         return hex(file);
       }
       case 'rename': {
-        const from = await this.#handle(operation.from);
-        const dir = await this.#handle(parentOf(operation.from));
-        const args = { from: { dir, name: nameOf(operation.from) }, to: where };
-        ok(operation, await service.rename(args, asRoot));
-        return hex(from);
+        const from = {
+          dir: await this.#handle(parentOf(operation.from)),
+          name: nameOf(operation.from),
+        };
+        // Sent again, it may have been moved already.
+        const moved = await service.lookup({ what: from }, asRoot);
+        ok(operation, await service.rename({ from, to: where }, ctx));
+        return moved.status === Nfsstat3.OK ? hex(moved.object) : undefined;
       }
       case 'remove':
-        ok(operation, await service.remove({ object: where }, asRoot));
+        ok(operation, await service.remove({ object: where }, ctx));
         return undefined;
       case 'rmdir':
-        ok(operation, await service.rmdir({ object: where }, asRoot));
+        ok(operation, await service.rmdir({ object: where }, ctx));
         return undefined;
       case 'empty': {
         const how = { mode: 'unchecked', objAttributes: { ...UNCHANGED, size: 0 } } as const;
-        return hex(ok(operation, await service.create({ where, how }, asRoot)).obj);
+        return hex(ok(operation, await service.create({ where, how }, ctx)).obj);
       }
       case 'chmod':
       case 'utimes':
       case 'truncate':
       case 'write':
       case 'commit':
-        return this.#changeObject(operation);
+        return this.#changeObject(operation, ctx);
     }
   }
 
   async #changeObject(
     operation: Extract<Operation, { kind: 'chmod' | 'utimes' | 'truncate' | 'write' | 'commit' }>,
+    ctx: Nfs3Context,
   ): Promise<string | undefined> {
     const service = this.#service;
     const object = await this.#handle(operation.path);
     if (operation.kind === 'commit') {
-      ok(operation, await service.commit({ file: object, offset: 0, count: 0 }, asRoot));
+      ok(operation, await service.commit({ file: object, offset: 0, count: 0 }, ctx));
     } else if (operation.kind === 'write') {
       const { offset, length: count, fill, stable } = operation;
       const data = [Buffer.alloc(count, fill)];
-      ok(operation, await service.write({ file: object, offset, count, stable, data }, asRoot));
+      ok(operation, await service.write({ file: object, offset, count, stable, data }, ctx));
     } else {
       const newAttributes = { ...UNCHANGED, ...attributesOf(operation) };
-      ok(operation, await service.setattr({ object, newAttributes, guard: undefined }, asRoot));
+      ok(operation, await service.setattr({ object, newAttributes, guard: undefined }, ctx));
     }
     return hex(object);
   }
