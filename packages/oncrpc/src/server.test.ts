@@ -332,6 +332,26 @@ describe('RPC server', () => {
       });
     });
 
+    it('tells procedures what a call is known by, the same to a server that is started later', async () => {
+      const keysOf = async (calls: readonly RawCall[]): Promise<(string | undefined)[]> => {
+        const keys: (string | undefined)[] = [];
+        await withServer({}, async ({ address, counter }) => {
+          for (const call of calls) {
+            const peer = await RawPeer.connect(address);
+            await peer.ask(call);
+            await peer.close();
+          }
+          keys.push(...counter.requestKeys);
+        });
+        return keys;
+      };
+      const calls = [add(1, 5), add(2, 5), add(1, 6), { ...add(1, 5), credential: ROOT }];
+      const keys = await keysOf(calls);
+      assert.equal(new Set(keys).size, calls.length);
+      assert.ok(!keys.includes(undefined));
+      assert.deepEqual(await keysOf(calls), keys);
+    });
+
     it('runs a call again that failed', async () => {
       await withServer({}, async ({ address, counter }) => {
         const peer = await RawPeer.connect(address);

@@ -54,7 +54,10 @@ import { writeProcedures } from './write.ts';
  *    given FILE_SYNC. A write verifier lives as long as what it vouches for: there is another one
  *    after each start and after each fsync or transaction that failed. A transaction that failed
  *    is gone whole, and so is all that was staged on its grounds.
- * 6. A shadow is made aside and moved into place when it is whole (../shadow/make-shadow.ts).
+ * 6. The reply to a call that is not idempotent is in the transaction of its change (../shadow/kept-replies.ts):
+ *    whoever did not get it sends the call again, to the next process too, and gets it then. A call that was
+ *    refused, or had nothing to do, is decided anew.
+ * 7. A shadow is made aside and moved into place when it is whole (../shadow/make-shadow.ts).
  *
  * What is whose: names and attributes of changed objects are records (../shadow/records.ts) in lmdb
  * behind a journal, with group commit (../store/record-store.ts); every operation is a synchronous decision over both trees (decision.ts),

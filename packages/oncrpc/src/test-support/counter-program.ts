@@ -21,6 +21,8 @@ export class Counter implements RpcProgram {
   gate: () => Promise<void> = () => Promise.resolve();
   /** How often ADD was begun. */
   begun = 0;
+  /** What each ADD was known by. */
+  readonly requestKeys: (string | undefined)[] = [];
   waiting = 0;
   aborted = 0;
   release: () => void = () => undefined;
@@ -33,10 +35,11 @@ export class Counter implements RpcProgram {
         name: 'ADD',
         cacheable: true,
         auth: 'any',
-        call: async (args) => {
+        call: async (args, { duplicateRequestKey }) => {
           const amount = args.uint32();
           args.end();
           this.begun += 1;
+          this.requestKeys.push(duplicateRequestKey);
           await this.gate();
           this.total += amount;
           const { total } = this;
