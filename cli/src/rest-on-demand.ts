@@ -51,7 +51,10 @@ export async function restOnDemand(
   }
   const { port: bound } = listener.address() as AddressInfo;
   const url = `http://${urlHost(host)}:${bound}`;
-  const forget = await noteDaemon(state, command, url);
+  const forget = await noteDaemon(state, command, url).catch((error: unknown) => {
+    listener.close();
+    throw error;
+  });
   return {
     url,
     async close() {

@@ -1,5 +1,7 @@
-import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { randomUUID } from 'node:crypto';
+import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+
 /** A `rowfs` command that goes on running, and where its REST is. */
 export interface Daemon {
   readonly command: string;
@@ -8,6 +10,7 @@ export interface Daemon {
 }
 
 const directoryOf = (state: string): string => join(state, 'run');
+const NOTE = /\.json$/;
 
 /** Notes that this process runs; the returned function takes the note away. */
 export async function noteDaemon(
@@ -15,10 +18,13 @@ export async function noteDaemon(
   command: string,
   rest: string,
 ): Promise<() => Promise<void>> {
-  const daemon: Daemon = { command, pid: process.pid, rest };
-  const file = join(directoryOf(state), `${command}-${process.pid}.json`);
+  const { pid } = process;
+  const file = join(directoryOf(state), `${command}-${pid}.json`);
+  const aside = `${file}.${randomUUID()}`;
   await mkdir(directoryOf(state), { recursive: true });
-  await writeFile(file, JSON.stringify(daemon));
+  // Whole from the beginning: who finds a half of it takes it for what a crash left, and removes it.
+  await writeFile(aside, JSON.stringify({ command, pid, rest, begun: await beginningOf(pid) }));
+  await rename(aside, file);
   return () => rm(file, { force: true });
 }
 
@@ -29,19 +35,36 @@ export async function runningDaemons(state: string): Promise<Daemon[]> {
     command: z.string(),
     pid: z.int(),
     rest: z.url(),
+    begun: z.string().optional(),
   });
   const names = await readdir(directoryOf(state)).catch(() => []);
   const running: Daemon[] = [];
-  for (const name of names.sort()) {
+  for (const name of names.filter((each) => NOTE.test(each)).sort()) {
     const file = join(directoryOf(state), name);
     const daemon = await readFile(file, 'utf8').then(
       (text) => schema.safeParse(JSON.parse(text)).data,
       () => undefined,
     );
-    if (daemon !== undefined && isAlive(daemon.pid)) running.push(daemon);
-    else await rm(file, { force: true });
+    if (daemon !== undefined && (await isRunning(daemon.pid, daemon.begun))) {
+      const { command, pid, rest } = daemon;
+      running.push({ command, pid, rest });
+    } else await rm(file, { force: true });
   }
   return running;
+}
+
+/** @param begun as `beginningOf` told; another process may have the number by now. */
+async function isRunning(pid: number, begun: string | undefined): Promise<boolean> {
+  if (!isAlive(pid)) return false;
+  const now = await beginningOf(pid);
+  return begun === undefined || now === undefined || now === begun;
+}
+
+/** When a process began, in clock ticks since the machine did (proc(5), field 22); undefined where nobody tells. */
+async function beginningOf(pid: number): Promise<string | undefined> {
+  const stat = await readFile(`/proc/${pid}/stat`, 'latin1').catch(() => '');
+  // The name of the program is in brackets, and may have anything in it.
+  return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
 }
 
 function isAlive(pid: number): boolean {
