@@ -60,11 +60,20 @@ async function isRunning(pid: number, begun: string | undefined): Promise<boolea
   return begun === undefined || now === undefined || now === begun;
 }
 
-/** When a process began, in clock ticks since the machine did (proc(5), field 22); undefined where nobody tells. */
+/**
+ * When a process began, in clock ticks (proc(5), field 22), and since which start of the machine; undefined
+ * where nobody tells.
+ */
 async function beginningOf(pid: number): Promise<string | undefined> {
-  const stat = await readFile(`/proc/${pid}/stat`, 'latin1').catch(() => '');
-  // The name of the program is in brackets, and may have anything in it.
-  return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
+  try {
+    const stat = await readFile(`/proc/${pid}/stat`, 'latin1');
+    // The name of the program is in brackets, and may have anything in it.
+    const ticks = stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '';
+    const boot = await readFile('/proc/sys/kernel/random/boot_id', 'latin1');
+    return `${ticks} since ${boot.trim()}`;
+  } catch {
+    return undefined;
+  }
 }
 
 function isAlive(pid: number): boolean {
