@@ -29,7 +29,13 @@ async function contextOf(t: TestContext): Promise<CommandContext> {
 }
 
 async function startNode(t: TestContext): Promise<RegistryNode> {
-  const node = await createRegistryNode({ ephemeral: true, listen: [], bootstrap: [], logger });
+  const node = await createRegistryNode({
+    ephemeral: true,
+    listen: [],
+    bootstrap: [],
+    mode: 'server',
+    logger,
+  });
   t.after(() => node.close());
   return node;
 }
