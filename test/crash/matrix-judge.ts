@@ -1,7 +1,7 @@
 import { ExpectedTree } from './expected-tree.ts';
 import type { MatrixRow } from './matrix-rows.ts';
 import { requestKey, type SeenTree } from './operation.ts';
-import type { ReSent, Seen, UnansweredCall } from './reader.ts';
+import type { Seen, UnansweredCall } from './reader.ts';
 import type { FileEvent } from './system-call-log.ts';
 
 /** What clients were told by some moment. */
@@ -50,7 +50,7 @@ export function problemsAfter(
 ): string[] {
   if (typeof seen === 'string') return [`it cannot be opened and read: ${seen}`];
   const problems = [...treeProblems(row, before, told, seen.trees[0] ?? {})];
-  problems.push(...problemsOfReSent(row, before, told, seen.reSent));
+  problems.push(...problemsOfReSent(row, told, seen));
   for (const file of seen.leftBehind) problems.push(`data file ${file} belongs to nobody`);
   for (const problem of seen.problems) problems.push(`fsck finds ${problem}`);
   for (const path of seen.unclaimed) problems.push(`${path} does not answer to its CREATE again`);
@@ -84,21 +84,13 @@ function treeProblems(row: MatrixRow, before: SeenTree, told: Told, seen: SeenTr
   return differences.toSorted((a, b) => a.length - b.length)[0] ?? [];
 }
 
-/** What was not answered and is sent again succeeds, and has then happened once. */
-function problemsOfReSent(
-  row: MatrixRow,
-  before: SeenTree,
-  told: Told,
-  reSent: ReSent | string | undefined,
-): string[] {
+/** What was not answered and is sent again succeeds, and has then happened, once, to what the crash left. */
+function problemsOfReSent(row: MatrixRow, told: Told, { trees, reSent }: Seen): string[] {
   if (reSent === undefined) return [];
   if (typeof reSent === 'string') return [`sent again: ${reSent}`];
-  const expected = acknowledgedTree(row, before, told);
-  for (const [index, { operation }] of unansweredCalls(row, told).entries()) {
-    // With another write verifier it vouches for nothing that was written before.
-    if (operation.kind === 'commit') expected.begin(operation);
-    else expected.acknowledge(operation, reSent.handles[index] ?? undefined);
-  }
+  const expected = ExpectedTree.of(trees[0] ?? {});
+  for (const [index, { operation }] of unansweredCalls(row, told).entries())
+    expected.acknowledge(operation, reSent.handles[index] ?? undefined);
   return expected.differences(reSent.tree).map((difference) => `sent again: ${difference}`);
 }
 
