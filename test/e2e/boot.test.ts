@@ -1,111 +1,32 @@
 /**
- * Machines without a disk: PXE, iPXE, kernel and initrd out of the image, NFS root through the proxy, Debian
- * with systemd up. In a network of their own, under software emulation, with the image server far away.
+ * A machine without a disk: PXE, iPXE, kernel and initrd out of the image, NFS root through the proxy, Debian
+ * with systemd up. In a network of its own, under software emulation, with the image servers far away.
  */
 import assert from 'node:assert/strict';
-import { open, stat, writeFile } from 'node:fs/promises';
+import { copyFile, open, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import test from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
-import { execa } from 'execa';
 import { debianAppliance } from '../support/debian-appliance.ts';
+import { compileIn, PROGRAM_PRINTS, RUN_PROGRAM, untilCompiled } from '../support/guest-compile.ts';
 import {
-  BRIDGE,
-  type DisklessNetwork,
-  disklessNetwork,
-  DisklessMachine,
-  KERNEL_OPTIONS,
-} from '../support/diskless-network.ts';
-import type { Guest } from '../support/guest.ts';
-import { relayInNetwork } from '../support/relay-in-network.ts';
+  type BootedSession,
+  Rack,
+  recordedProfile,
+  type ServerOfSession,
+  shutDown,
+} from '../support/rack.ts';
+import type { LinkSettings } from '../support/relay.ts';
 import { requires } from '../support/requirements.ts';
-import { askRowfs, type RowfsDaemon, type RowfsOptions, startRowfs } from '../support/rowfs.ts';
-import { type TestScope, testScope } from '../support/test-scope.ts';
+import { askRowfs } from '../support/rowfs.ts';
+import { type Stall, SteadyReads } from '../support/steady-reads.ts';
+import { testScope } from '../support/test-scope.ts';
 
-type ReadyServer = { readonly port: number };
-type ReadyNode = { readonly addresses: readonly string[] };
-type BootedSession = {
-  readonly version: string;
-  readonly notices: readonly string[];
-  readonly servers: readonly { address: string; blocks: { good: number; bad: number } }[];
-  readonly machine: Readonly<Record<'state' | 'booted' | 'staged' | 'rollback' | 'failed', string>>;
-};
-
-const MAC = '52:54:00:77:00:02';
-/** The shorter of the papers' two links. */
-const LINK = { roundTripMs: 23, bytesPerSecond: 12_500_000 };
-/** Less than a machine takes that asks again: what did not come up then is given up. */
-const UP_WITHIN = '20s';
-
-class Rack {
-  readonly directory: string;
-  readonly #scope: TestScope;
-  readonly #network: DisklessNetwork;
-
-  constructor(scope: TestScope, network: DisklessNetwork) {
-    this.#scope = scope;
-    this.#network = network;
-    this.directory = scope.directory;
-  }
-
-  user(owner: string, registry: readonly string[] = []): RowfsOptions {
-    const { directory } = this;
-    return { directory, owner, registry, enter: this.#network.enter, timeoutMs: 120_000 };
-  }
-
-  async node(port = 0): Promise<RowfsDaemon<ReadyNode>> {
-    const listen = ['--listen', `/ip4/127.0.0.1/tcp/${port}`, '--rest', '127.0.0.1:0'];
-    return this.#scope.own(
-      await startRowfs<ReadyNode>(['node', '--alone', ...listen], this.user('node')),
-    );
-  }
-
-  async serve(tree: string, owner: string, port = 0): Promise<RowfsDaemon<ReadyServer>> {
-    const args = ['serve', tree, '--listen', `127.0.0.1:${port}`];
-    return this.#scope.own(await startRowfs<ReadyServer>(args, this.user(owner)));
-  }
-
-  async boot(appliance: string, registry: readonly string[]): Promise<RowfsDaemon<object>> {
-    return this.#scope.own(
-      await startRowfs(
-        [
-          ...['boot', appliance, '--interface', BRIDGE, '--upgrade', 'carry', '--lease', '5s'],
-          '--router-advertisements',
-          ...['--up-within', UP_WITHIN, '--append', KERNEL_OPTIONS, '--rest', '127.0.0.1:0'],
-        ],
-        this.user('rack', registry),
-      ),
-    );
-  }
-
-  /** What `rowfs status` tells of the only machine. */
-  async status(): Promise<BootedSession> {
-    const { daemons } = await askRowfs<{
-      daemons: { command: string; sessions: BootedSession[] }[];
-    }>(['status'], this.user('rack'));
-    const session = daemons.find(({ command }) => command === 'boot')?.sessions[0];
-    assert.ok(session !== undefined);
-    return session;
-  }
-
-  /** Resolves when that is so of the machine. */
-  async until(isSo: (machine: BootedSession['machine']) => boolean): Promise<BootedSession> {
-    for (;;) {
-      const status = await this.status();
-      if (isSo(status.machine)) return status;
-      await pause(500);
-    }
-  }
-
-  untilUp(): Promise<BootedSession> {
-    return this.until(({ state }) => state === 'up');
-  }
-}
-
-async function copyOf(tree: string, to: string): Promise<string> {
-  await execa('cp', ['-a', '--reflink=auto', tree, to]);
-  return to;
-}
+/** The papers' two links, at 100 Mbit/s. */
+const SHORTER: LinkSettings = { roundTripMs: 23, bytesPerSecond: 12_500_000 };
+const LONGER: LinkSettings = { roundTripMs: 68, bytesPerSecond: 12_500_000 };
+/** For so long no server has the image, besides what starting one takes. */
+const OUTAGE_MS = 5_000;
 
 /** Changes a byte of each 4 KiB, in place and unseen from its attributes. */
 async function damage(path: string): Promise<void> {
@@ -123,122 +44,150 @@ async function damage(path: string): Promise<void> {
   }
 }
 
-async function reboot(guest: Guest): Promise<void> {
-  await guest.run('systemctl --no-block reboot');
-  await guest.ended;
-  await guest.close();
+function serverAt({ servers }: BootedSession, port: number): ServerOfSession {
+  const server = servers.find(({ address }) => address.includes(`:${port}:`));
+  assert.ok(server !== undefined);
+  return server;
 }
 
+/** What a server brought of the image. */
+const blocksOf = (session: BootedSession, port: number): ServerOfSession['blocks'] =>
+  serverAt(session, port).blocks;
+
+const bytesFetched = ({ servers }: BootedSession): number =>
+  servers.reduce((sum, { blocks }) => sum + blocks.bytes, 0);
+
+const inMebibytes = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(1)} MiB`;
+
+const inSeconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`;
+
+const stalled = ({ longestMs, usualMs }: Stall): string =>
+  `${inSeconds(longestMs)} between two reads of the machine, usually ${inSeconds(usualMs)}`;
+
 test(
-  'a machine without a disk boots over a long link, outlives all servers, is upgraded and falls back',
+  'a machine without a disk boots over long links, and outlives all who serve it',
   { skip: requires('diskless-boot', 'debian-tree') },
   async (t) => {
     const scope = await testScope(t);
-    const { directory } = scope;
-    const tree = await debianAppliance();
-    const network = scope.own(await disklessNetwork(directory));
-    const rack = new Rack(scope, network);
+    const original = await debianAppliance(['gcc', 'libc6-dev']);
+    const rack = await Rack.open(scope);
     const node = await rack.node();
     const registry = node.ready.addresses;
     const publisher = rack.user('publisher', registry);
-    const publish = async (version: string, ...ports: number[]): Promise<string> => {
+    const publish = async (...ports: number[]): Promise<string> => {
       const servers = ports.flatMap((port) => ['--server', `127.0.0.1:${port}:/`]);
-      const args = ['publish', 'rack', '--version', version, ...servers];
+      const args = ['publish', 'rack', '--version', 'v1', ...servers];
       return (await askRowfs<{ appliance: string }>(args, publisher)).appliance;
     };
-    const decisionOn = async (version: string): Promise<string | undefined> => {
-      const { plan } = await askRowfs<{
-        plan: { decisions: { version: string; decision: string }[] };
-      }>(['gc', 'rack', '--keep', '1', '--grace', '0s'], publisher);
-      return plan.decisions.find((each) => each.version === version)?.decision;
-    };
 
-    const far = await rack.serve(tree, 'far');
-    const link = scope.own(
-      await relayInNetwork(network, directory, { ...LINK, targetPorts: [far.ready.port] }),
-    );
-    const malicious = await copyOf(tree, join(directory, 'malicious'));
-    const near = await rack.serve(malicious, 'malicious');
-    const appliance = await publish('v1', link.ports[0] ?? 0, near.ready.port);
+    const tree = await rack.copyOf(original, 'v1');
+    const serve = (owner: string, port = 0) => rack.serve(tree, rack.user(owner), { port });
+    const [one, other] = [await serve('one'), await serve('other')];
+    const ports = [one.ready.port, other.ready.port] as const;
+    const link = await rack.link({ ...SHORTER, targetPorts: ports });
+    const [onePort = 0, otherPort = 0] = link.ports;
+    const maliciousTree = await rack.copyOf(original, 'malicious');
+    const malicious = await rack.serve(maliciousTree, rack.user('malicious'));
+    const appliance = await publish(onePort, otherPort, malicious.ready.port);
     // It was honest while it was looked at.
-    await damage(join(malicious, 'usr/lib/x86_64-linux-gnu/libc.so.6'));
-    await damage(join(malicious, 'usr/lib/systemd/systemd'));
+    await damage(join(maliciousTree, 'usr/lib/x86_64-linux-gnu/libc.so.6'));
+    await damage(join(maliciousTree, 'usr/lib/systemd/systemd'));
+    await other.process.kill('SIGKILL');
 
-    const boot = await rack.boot(appliance, registry);
-    const machine = await DisklessMachine.connect({ network, directory, name: 'tap0', mac: MAC });
-    const first = scope.own(await machine.switchOn());
+    const user = rack.user('rack', registry);
+    let boot = await rack.boot(appliance, user);
+    const firstAt = performance.now();
+    const first = scope.own(await rack.machine.switchOn());
     // The only honest server dies as systemd starts, and comes back.
     await first.writes(/Welcome to .*Debian/, 300_000);
-    await far.process.kill('SIGKILL');
-    await rack.serve(tree, 'far-again', far.ready.port);
+    await one.process.kill('SIGKILL');
+    const oneAgain = await serve('one-again', ports[0]);
     await first.booted;
-    const { servers } = await rack.untilUp();
-    const liar = servers.find(({ address }) => address.includes(`:${near.ready.port}:`));
-    assert.ok((liar?.blocks.bad ?? 0) > 0, 'the malicious server is named');
-    await first.run('echo written >/etc/written && sync');
+    const firstMs = performance.now() - firstAt;
+    const up = await boot.until(({ machine }) => machine.state === 'up');
+    const fetched = inMebibytes(bytesFetched(up));
+    t.diagnostic(`first boot, 23 ms away: ${inSeconds(firstMs)}, ${fetched} of the image`);
+    assert.ok(blocksOf(up, malicious.ready.port).bad > 0, 'the malicious server is named');
 
-    // A newer version is out: the one in use is kept.
-    const next = await copyOf(tree, join(directory, 'v2'));
-    await writeFile(join(next, 'etc/rowfs-version'), 'v2\n');
-    await askRowfs(['image', 'build', next], publisher);
-    await publish('v2', (await rack.serve(next, 'v2')).ready.port);
-    assert.equal(await decisionOn('v1'), 'keep');
+    // In the middle of a compile the server dies, and another one is there.
+    const otherAgain = await serve('other-again', ports[1]);
+    await boot.until((session) => serverAt(session, otherPort).state === 'healthy');
+    const reads = SteadyReads.start(first, tree);
+    const compiling = compileIn(first);
+    compiling.catch(() => undefined);
+    await untilCompiled(first, 2);
+    const failover = await reads.stallDuring(async () => {
+      await oneAgain.process.kill('SIGKILL');
+      await untilCompiled(first, 4);
+    });
+    t.diagnostic(`a server killed, another there: ${stalled(failover)}`);
+    const moved = await boot.status();
+    assert.ok(blocksOf(moved, otherPort).good > 0, 'the other one took over');
+
+    // Then that one too, and the malicious one, whose other blocks are right: nobody is left for a while.
+    const outage = await reads.stallDuring(async () => {
+      const left = [otherAgain, malicious];
+      await Promise.all(left.map((server) => server.process.kill('SIGKILL')));
+      await pause(OUTAGE_MS);
+      await serve('one-at-last', ports[0]);
+    });
+    t.diagnostic(`no server for ${inSeconds(OUTAGE_MS)} and a start: ${stalled(outage)}`);
+    assert.equal(await compiling, PROGRAM_PRINTS);
+    const back = await boot.status();
+    assert.ok(blocksOf(back, onePort).good > blocksOf(moved, onePort).good, 'it was gone back to');
 
     // The registry dies, and then what serves the root: the machine waits, and goes on.
+    await node.process.kill('SIGKILL');
     const working = first.run(
-      'cp -a /usr/bin /var/tmp/bin && echo 3 >/proc/sys/vm/drop_caches && diff -r /usr/bin /var/tmp/bin && sync',
+      'cp -a /usr/sbin /var/tmp/sbin && echo 3 >/proc/sys/vm/drop_caches && diff -r /usr/sbin /var/tmp/sbin && sync',
       { timeoutMs: 240_000 },
     );
-    await node.process.kill('SIGKILL');
-    await boot.process.kill('SIGKILL');
-    const bootAgain = await rack.boot(appliance, registry);
+    working.catch(() => undefined);
+    const rootless = await reads.stallDuring(async () => {
+      await boot.daemon.process.kill('SIGKILL');
+      boot = await rack.boot(appliance, user);
+    });
+    t.diagnostic(`rowfs boot killed and started anew: ${stalled(rootless)}`);
     await working;
-    const { stdout: log } = await first.run('dmesg --level=emerg,alert,crit,err');
-    assert.doesNotMatch(log, /nfs|I\/O error/i);
+    await reads.stop();
+    const { stdout: errors } = await first.run('journalctl --boot --quiet --priority err');
+    assert.equal(errors, '');
+    await shutDown(first);
 
-    const port = Number(/tcp\/(\d+)/.exec(registry[0] ?? '')?.[1]);
-    await rack.node(port);
-    // Until then it would boot what was the newest when somebody could be asked.
-    await rack.until(({ staged }) => staged === 'v2');
-    await reboot(first);
-    const second = scope.own(await machine.switchOn());
-    await second.booted;
-    const { stdout } = await second.run(
-      'cat /etc/rowfs-version /etc/written && diff -r /usr/bin /var/tmp/bin',
+    // The second boot, still without a registry.
+    const known = await boot.status();
+    const secondAt = performance.now();
+    const second = await rack.switchOn();
+    const secondMs = performance.now() - secondAt;
+    const session = await boot.status();
+    const more = inMebibytes(bytesFetched(session) - bytesFetched(known));
+    t.diagnostic(`second boot, 23 ms away: ${inSeconds(secondMs)}, ${more} more of the image`);
+    const { stdout } = await second.run(`${RUN_PROGRAM} && diff -r /usr/sbin /var/tmp/sbin`);
+    assert.equal(stdout, PROGRAM_PRINTS);
+    await second.close();
+    await boot.daemon.stop();
+
+    // Another rack, farther away, is told what the boots of the first one read.
+    await rack.node(Number(/tcp\/(\d+)/.exec(registry[0] ?? '')?.[1]));
+    const profile = recordedProfile(user, session.image.digest);
+    await copyFile(profile, join(tree, '.rowfs/boot-profile'));
+    const longLink = await rack.link({ ...LONGER, targetPorts: [ports[0]] });
+    await publish(longLink.ports[0] ?? 0);
+    const elsewhere = await rack.boot(appliance, rack.user('elsewhere', registry));
+    const thirdAt = performance.now();
+    const third = await rack.switchOn();
+    t.diagnostic(
+      `first boot with a boot profile, 68 ms away: ${inSeconds(performance.now() - thirdAt)}`,
     );
-    assert.equal(stdout, 'v2\nwritten\n');
-    const { version, machine: upgraded } = await rack.untilUp();
-    assert.deepEqual([version, upgraded.rollback], ['v2', 'v1']);
-    assert.equal(await decisionOn('v1'), 'delete');
-
-    // One that does not come up is given up.
-    const broken = await copyOf(next, join(directory, 'v3'));
-    await writeFile(join(broken, 'usr/lib/systemd/systemd'), '#!/bin/sh\nexit 1\n');
-    await askRowfs(['image', 'build', broken], publisher);
-    await publish('v3', (await rack.serve(broken, 'v3')).ready.port);
-    await rack.until(({ staged }) => staged === 'v3');
-    await reboot(second);
-    const third = scope.own(await machine.switchOn());
-    await third.ended;
+    const foreseen = await elsewhere.until(({ machine }) => machine.state === 'up');
+    assert.ok((foreseen.image.prefetch?.done ?? 0) > 0, 'what it reads was fetched ahead');
     await third.close();
-    const fourth = scope.own(await machine.switchOn());
-    await fourth.booted;
-    const after = await rack.status();
-    const { booted, failed } = after.machine;
-    assert.deepEqual({ booted, failed }, { booted: 'v2', failed: 'v3' });
-    assert.match(after.notices.join('\n'), /version v3 did not come up/);
-
-    // What was published last is kept in any case; what a machine runs, until it is switched off.
-    assert.equal(await decisionOn('v2'), 'keep');
-    await fourth.close();
-    await rack.until(({ state }) => state === 'off');
-    assert.equal(await decisionOn('v2'), 'delete');
-    await bootAgain.stop();
+    await elsewhere.daemon.stop();
 
     const { same } = await askRowfs<{ same: boolean }>(
       ['image', 'verify', join(tree, '.rowfs/manifest'), tree],
       publisher,
     );
-    assert.ok(same, 'no image was written to');
+    assert.ok(same, 'the image was not written to');
   },
 );
