@@ -53,7 +53,8 @@ export function bootServer(options: BootServerOptions): FastifyInstance {
       );
     } catch (error) {
       // The machine asks again.
-      logger.error({ err: error, mac }, 'a machine cannot be booted');
+      logger.error({ mac, reason: messageOf(error) }, 'a machine cannot be booted');
+      logger.debug({ mac, err: error }, 'where that came from');
       return reply
         .code(503)
         .type('text/plain')

@@ -34,6 +34,8 @@ export async function holdLease(
   const { tables, clock, logger } = node;
   let acknowledgedAt: Date | undefined;
   let holders: readonly Peer[] = [];
+  /** Why it is not refreshed now, which is said once. */
+  let failure: string | undefined;
   const first = Promise.withResolvers<undefined>();
   const alive = keepAlive(
     clock,
@@ -41,11 +43,17 @@ export async function holdLease(
       const grant = await tables.putLease({ appliance, version, lease, ttlSeconds });
       holders = grant.holders;
       acknowledgedAt = new Date(clock.now());
+      if (failure !== undefined)
+        logger.info({ appliance, version }, 'sharer lease refreshed again');
+      failure = undefined;
       first.resolve(undefined);
       return grant.refreshSeconds * 1000;
     },
     (error) => {
-      logger.warn({ appliance, version, reason: messageOf(error) }, 'sharer lease not refreshed');
+      const reason = messageOf(error);
+      const level = reason === failure ? 'debug' : 'warn';
+      failure = reason;
+      logger[level]({ appliance, version, reason }, 'sharer lease not refreshed');
       first.resolve(undefined);
     },
   );
