@@ -20,7 +20,7 @@ import { SharedLowers } from './lower/shared-lowers.ts';
 import { messageOf, ProxyError } from './proxy-error.ts';
 import { mountCommandOf, type ProxyAddress, type ProxyStatus } from './proxy-status.ts';
 import { redirectOnWrite } from './row/layer.ts';
-import { lockFile } from './shadow/lock-file.ts';
+import { lockShadow } from './shadow/lock-shadow.ts';
 import { ShadowError } from './shadow/shadow-error.ts';
 import { openShadow } from './shadow/shadow.ts';
 import type { SpaceLimits } from './shadow/space.ts';
@@ -287,7 +287,7 @@ async function start(options: ProxyOptions, cleanup: Cleanup): Promise<Proxy> {
 async function lockState(directory: string): Promise<() => Promise<void>> {
   try {
     await mkdir(directory, { recursive: true, mode: 0o700 });
-    const unlock = lockFile(join(directory, 'lock'));
+    const unlock = lockShadow(join(directory, 'lock'));
     return async () => unlock();
   } catch (error) {
     if (error instanceof ShadowError) throw error;

@@ -37,6 +37,7 @@ export type RegistryErrorCode =
   | 'NO_SERVERS'
   | 'SERVER_NOT_FETCHABLE'
   | 'ANOTHER_IMAGE'
+  | 'PUBLISHER_BUSY'
   | 'REPLICATION_FLOOR'
   | 'PLAN_CHANGED'
   | 'CLOSED';

@@ -47,6 +47,8 @@ describe('a publish that is killed', () => {
       clock,
       Promise.race([victim.killed, publishing.then(() => undefined)]),
     );
+    // The process that it stands for is dead, and its lock would be taken over; this one lives.
+    await rm(join(stateDir, 'publisher.lock'), { force: true });
 
     const resolve = () => patiently(clock, createResolver(nodes[1]!).resolve(appliance));
     const seen = await resolve();

@@ -71,6 +71,23 @@ describe('what is published about a version', () => {
     assert.equal((await resolve()).latest.seq, 1);
   });
 
+  it('is one record after the other, whoever publishes with the key', async () => {
+    const { nodes, clock } = await createTwinNetwork(4);
+    const init = { key: generateIdentity(), stateDir, verifyServer: async () => undefined };
+    // As processes of their own have it: a node that renews, a command that publishes.
+    const publishers = nodes.slice(0, 3).map((node) => createPublisher({ ...init, node }));
+    const reports = await patiently(
+      clock,
+      Promise.all(
+        publishers.map((publisher, index) =>
+          publisher.publish({ name: 'debian', version: String(index), servers, manifest }),
+        ),
+      ),
+    );
+    const sequence = reports.map(({ seq }) => seq).toSorted();
+    assert.deepEqual(sequence, [1, 2, 3]);
+  });
+
   it('keeps its boot profile until it is given another or none', async () => {
     const { publish, resolve } = await setUp();
     await publish({ version: '1', bootProfile });

@@ -1,3 +1,6 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { LockHeldError, withLockFile } from '@rowfs/lock-file';
 import { checkVersion } from './appliance-id.ts';
 import { moveChannels, type ChannelMoves, type ChannelReport } from './channel-moves.ts';
 import { Endorsements } from './endorsements.ts';
@@ -19,6 +22,8 @@ import { formatServerAddress, type ServerAddress } from './records/server-addres
 import { isDueForRenewal, validityOf } from './records/validity.ts';
 
 const DEFAULT_VALIDITY_SECONDS = 30 * 24 * 3600;
+/** For other processes with the same key: a publish reads servers before it signs. */
+const PATIENCE_MS = 120_000;
 
 /** What a publisher works with. */
 export interface PublisherInit extends LatestWriterInit {
@@ -69,7 +74,10 @@ export interface PublishReport {
   readonly refreshed: boolean;
 }
 
-/** Signs for the appliances of one key. Its changes run one after the other. */
+/**
+ * Signs for the appliances of one key. Its changes run one after the other, also with those of other processes that
+ * share `stateDir`.
+ */
 export interface Publisher {
   /**
    * Servers first, read back through the DHT, then `latest`: readers never see a version that
@@ -287,10 +295,27 @@ class KeyedPublisher implements Publisher {
     }
   }
 
+  /** Two records of one number, by two processes with the key, would be taken for a forgery. */
   #inTurn<T>(change: () => Promise<T>): Promise<T> {
-    const result = this.#lastChange.then(change);
+    const result = this.#lastChange.then(() => this.#alone(change));
     this.#lastChange = result.catch(() => undefined);
     return result;
+  }
+
+  async #alone<T>(change: () => Promise<T>): Promise<T> {
+    const { stateDir } = this.#init;
+    await mkdir(stateDir, { recursive: true, mode: 0o700 });
+    try {
+      const lock = join(stateDir, 'publisher.lock');
+      return await withLockFile(lock, { patienceMs: PATIENCE_MS }, change);
+    } catch (error) {
+      if (!(error instanceof LockHeldError)) throw error;
+      throw new RegistryError(
+        'PUBLISHER_BUSY',
+        `process ${error.pid} publishes with the same key, and has done so for ${PATIENCE_MS / 1000} s: try again when it has ended`,
+        { cause: error },
+      );
+    }
   }
 }
 

@@ -20,6 +20,12 @@ interface Room {
 
 const rooms: readonly Room[] = [
   {
+    name: '@rowfs/lock-file',
+    directory: 'packages/lock-file',
+    mayImport: [],
+    because: 'who has a lock does not depend on what is locked',
+  },
+  {
     name: '@rowfs/xdr',
     directory: 'packages/xdr',
     mayImport: [],
@@ -53,14 +59,14 @@ const rooms: readonly Room[] = [
   {
     name: '@rowfs/proxy',
     directory: 'proxy',
-    mayImport: ['@rowfs/image', '@rowfs/nfs3', '@rowfs/oncrpc'],
+    mayImport: ['@rowfs/image', '@rowfs/lock-file', '@rowfs/nfs3', '@rowfs/oncrpc'],
     testsMayImport: ['@rowfs/nfs3-conformance'],
     because: 'the proxy works without a registry: it declares what it needs, and the CLI fits it',
   },
   {
     name: '@rowfs/registry',
     directory: 'registry',
-    mayImport: [],
+    mayImport: ['@rowfs/lock-file'],
     because: 'which servers hold an image is known without knowing how the image is read',
   },
   {

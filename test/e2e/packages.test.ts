@@ -52,6 +52,7 @@ test('the packages install elsewhere, and the command runs from there', async (t
   assert.equal(used.stdout, 'function function');
 
   for (const name of [
+    'lock-file',
     'xdr',
     'oncrpc',
     'nfs3',

@@ -1,8 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { closeSync, openSync, readdirSync, rmSync, statSync, unlinkSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import { ShadowError } from '../shadow/shadow-error.ts';
-import { lockFile, lockHolder } from '../shadow/lock-file.ts';
+import { lockFile, LockHeldError, lockHolder } from '@rowfs/lock-file';
 import { encodeHeader, type SegmentLayout } from './segment-format.ts';
 
 /** When it was begun, in ms, so that names are in the order of age; and what makes it the only one. */
@@ -125,7 +124,7 @@ function lockUnlessHeld(path: string): (() => void) | undefined {
   try {
     return lockFile(path);
   } catch (error) {
-    if (error instanceof ShadowError && error.code === 'SHADOW_IN_USE') return undefined;
+    if (error instanceof LockHeldError) return undefined;
     throw error;
   }
 }

@@ -14,7 +14,7 @@ import type { ImageServer } from '../locator.ts';
 import { openLower } from '../lower/open-lower.ts';
 import { messageOf } from '../proxy-error.ts';
 import { ROOT_CREDENTIAL } from '../root-credential.ts';
-import { lockFile } from '../shadow/lock-file.ts';
+import { lockShadow } from '../shadow/lock-shadow.ts';
 import { recordsPath } from '../shadow/make-shadow.ts';
 import type { ShadowOwner } from '../shadow/shadow.ts';
 import { RecordStore, settleJournal } from '../store/record-store.ts';
@@ -68,7 +68,7 @@ export async function carryOver(options: CarryOptions): Promise<CarryReport> {
   const { from, to, logger = pino({ level: 'silent' }) } = options;
   const aside = join(dirname(resolve(to)), BEING_MADE + basename(to));
   const cleanup = new Cleanup();
-  const unlock = lockFile(join(resolve(from), 'lock'));
+  const unlock = lockShadow(join(resolve(from), 'lock'));
   cleanup.add(async () => unlock());
   try {
     await settleJournal(recordsPath(resolve(from)));

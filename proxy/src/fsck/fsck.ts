@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, truncateSync, unlinkSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { readShadow } from '../inspect/read-shadow.ts';
-import { lockFile } from '../shadow/lock-file.ts';
+import { lockShadow } from '../shadow/lock-shadow.ts';
 import { recordsPath } from '../shadow/make-shadow.ts';
 import { ShadowError } from '../shadow/shadow-error.ts';
 import { RecordStore, settleJournal } from '../store/record-store.ts';
@@ -34,7 +34,7 @@ export async function fsck(directory: string, options: FsckOptions = {}): Promis
   const path = resolve(directory);
   if (!existsSync(recordsPath(path)))
     throw new ShadowError('SHADOW_UNUSABLE', `there is no shadow in ${path}`);
-  const unlock = lockFile(join(path, 'lock'));
+  const unlock = lockShadow(join(path, 'lock'));
   try {
     // A crash is no damage: what it left in the journal is as good as written.
     await settleJournal(recordsPath(path));

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { readdir, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import { lockFile } from '../shadow/lock-file.ts';
+import { lockShadow } from '../shadow/lock-shadow.ts';
 import { recordsPath } from '../shadow/make-shadow.ts';
 import { ShadowError } from '../shadow/shadow-error.ts';
 import { syncDirectory } from '../store/sync-directory.ts';
@@ -20,7 +20,7 @@ export async function discardShadow(directory: string): Promise<void> {
   const path = resolve(directory);
   if (!existsSync(recordsPath(path)))
     throw new ShadowError('SHADOW_UNUSABLE', `there is no shadow in ${path}`);
-  const unlock = lockFile(join(path, 'lock'));
+  const unlock = lockShadow(join(path, 'lock'));
   const going = join(dirname(path), `${GOING}${basename(path)}-${process.pid}-${Date.now()}`);
   try {
     await rename(path, going);

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { lockHolder } from '../shadow/lock-file.ts';
+import { lockHolder } from '@rowfs/lock-file';
 import { recordsPath } from '../shadow/make-shadow.ts';
 import { allocatedBytes } from '../shadow/shadow-file.ts';
 import type { ShadowOwner } from '../shadow/shadow.ts';

@@ -3,7 +3,7 @@ import { join, resolve } from 'node:path';
 import { readImage } from '@rowfs/image';
 import { KnownPaths } from '../failover/known-paths.ts';
 import { shadowManifestPath } from '../published/find-image.ts';
-import { lockFile } from '../shadow/lock-file.ts';
+import { lockShadow } from '../shadow/lock-shadow.ts';
 import { FORMAT, FORMAT_KEY, OWNER_KEY, recordsPath } from '../shadow/make-shadow.ts';
 import { ShadowError } from '../shadow/shadow-error.ts';
 import type { ShadowOwner } from '../shadow/shadow.ts';
@@ -60,7 +60,7 @@ async function settleUnlessInUse(directory: string): Promise<void> {
   if (!hasJournal(recordsPath(directory))) return;
   let unlock: () => void;
   try {
-    unlock = lockFile(join(directory, 'lock'));
+    unlock = lockShadow(join(directory, 'lock'));
   } catch (error) {
     if (error instanceof ShadowError && error.code === 'SHADOW_IN_USE') return;
     throw error;

@@ -1,12 +1,9 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { Nfsstat3, StableHow, UNCHANGED } from '@rowfs/nfs3';
-import { lockFile } from './lock-file.ts';
 import { openShadow } from './shadow.ts';
 import { diskBytes } from '../test-support/disk-bytes.ts';
 import { asRoot, makeImage, Overlaid } from '../test-support/row/overlaid.ts';
@@ -32,39 +29,6 @@ void describe('a shadow', () => {
     });
     await shadow.close();
     await (await openShadow({ directory, belongsTo: {} })).close();
-  });
-
-  it('takes over the lock of a process that is gone, and of one whose number was given again', async () => {
-    const child = spawn(process.execPath, ['-e', '']);
-    const { pid } = child;
-    await once(child, 'exit');
-    const path = join(root, 'abandoned.lock');
-    for (const holder of [
-      { pid, started: '1' },
-      { pid: process.pid, started: 'another time' },
-    ]) {
-      await writeFile(path, JSON.stringify(holder));
-      const unlock = lockFile(path);
-      const taken: unknown = JSON.parse(await readFile(path, 'utf8'));
-      assert.ok(taken instanceof Object && 'pid' in taken);
-      assert.equal(taken.pid, process.pid);
-      unlock();
-    }
-  });
-
-  it('takes over the lock of another start of the machine, and what a killed process left with it', async () => {
-    const path = join(root, 'rebooted.lock');
-    lockFile(path);
-    const holder = JSON.parse(await readFile(path, 'utf8')) as { started: string };
-    const started = holder.started.replace(/ since .*/, ' since another start');
-    await writeFile(path, JSON.stringify({ pid: process.pid, started }));
-    await writeFile(`${path}.4194999`, 'half');
-    await writeFile(`${path}.4194999.abandoned`, '');
-    lockFile(path)();
-    assert.deepEqual(
-      (await readdir(root)).filter((name) => name.startsWith('rebooted')),
-      [],
-    );
   });
 
   it('gives no id twice and forgets no root, though the transaction that noted them failed', async () => {

@@ -10,7 +10,7 @@ import { Clock } from './clock.ts';
 import { NameHash } from './cookies.ts';
 import { HandleCodec, SHADOW_ID_BYTES } from './handle.ts';
 import { KeptReplies } from './kept-replies.ts';
-import { lockFile } from './lock-file.ts';
+import { lockShadow } from './lock-shadow.ts';
 import {
   dataPath,
   FORMAT,
@@ -65,7 +65,7 @@ export async function openShadow(options: ShadowOptions): Promise<Shadow> {
   let shadow: Shadow | undefined;
   try {
     await makeDirectory(directory);
-    unlock = lockFile(join(directory, 'lock'));
+    unlock = lockShadow(join(directory, 'lock'));
     await makeShadow(directory, options.belongsTo);
     shadow = new Shadow(directory, limits, logger, unlock);
     await shadow.initialize(options.belongsTo);

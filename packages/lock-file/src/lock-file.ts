@@ -1,6 +1,6 @@
 import { linkSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { ShadowError } from './shadow-error.ts';
+import { LockHeldError } from './lock-held-error.ts';
 
 interface Holder {
   readonly pid: number;
@@ -12,7 +12,7 @@ interface Holder {
  * Takes the lock file at `path` for this process, over one whose process is gone.
  *
  * @returns what gives it back.
- * @throws ShadowError SHADOW_IN_USE, naming the process that has it.
+ * @throws LockHeldError, naming the process that has it
  */
 export function lockFile(path: string): () => void {
   const own = `${path}.${process.pid}`;
@@ -49,11 +49,7 @@ function tryLink(from: string, to: string): boolean {
 
 function refuseIfHeld(path: string): void {
   const pid = lockHolder(path);
-  if (pid === undefined) return;
-  throw new ShadowError(
-    'SHADOW_IN_USE',
-    `the shadow is in use by process ${pid} (lock file ${path}): stop it, or use another shadow`,
-  );
+  if (pid !== undefined) throw new LockHeldError(path, pid);
 }
 
 /** Moves the lock aside before it is judged again: two that steal at once must not both succeed. */
