@@ -120,7 +120,9 @@ export class Replicas {
     const voting = new Set(members.map(({ id }) => id));
     const votes = (outcomes: readonly Outcome<Peer, ResponseOf<O>>[]): number =>
       answersOf(outcomes).filter(({ replica }) => voting.has(replica.id)).length;
-    const outcomes = await this.read<O>(everyone(placement), request, {
+    // Who counts is asked, also who was out of reach a moment ago.
+    const asked = everyone({ ...placement, witnesses: [...placement.witnesses, ...members] });
+    const outcomes = await this.read<O>(asked, request, {
       enough: (sofar) => votes(sofar) >= needed,
       acceptable: () => false,
     });
