@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { processStart } from '@rowfs/lock-file';
 
 /** A `rowfs` command that goes on running, and where its REST is. */
 export interface Daemon {
@@ -23,7 +24,7 @@ export async function noteDaemon(
   const aside = `${file}.${randomUUID()}`;
   await mkdir(directoryOf(state), { recursive: true });
   // Whole from the beginning: who finds a half of it takes it for what a crash left, and removes it.
-  await writeFile(aside, JSON.stringify({ command, pid, rest, begun: await beginningOf(pid) }));
+  await writeFile(aside, JSON.stringify({ command, pid, rest, begun: processStart(pid) }));
   await rename(aside, file);
   return () => rm(file, { force: true });
 }
@@ -45,7 +46,7 @@ export async function runningDaemons(state: string): Promise<Daemon[]> {
       (text) => schema.safeParse(JSON.parse(text)).data,
       () => undefined,
     );
-    if (daemon !== undefined && (await isRunning(daemon.pid, daemon.begun))) {
+    if (daemon !== undefined && isRunning(daemon.pid, daemon.begun)) {
       const { command, pid, rest } = daemon;
       running.push({ command, pid, rest });
     } else await rm(file, { force: true });
@@ -53,35 +54,9 @@ export async function runningDaemons(state: string): Promise<Daemon[]> {
   return running;
 }
 
-/** @param begun as `beginningOf` told; another process may have the number by now. */
-async function isRunning(pid: number, begun: string | undefined): Promise<boolean> {
-  if (!isAlive(pid)) return false;
-  const now = await beginningOf(pid);
-  return begun === undefined || now === undefined || now === begun;
-}
-
-/**
- * When a process began, in clock ticks (proc(5), field 22), and since which start of the machine; undefined
- * where nobody tells.
- */
-async function beginningOf(pid: number): Promise<string | undefined> {
-  try {
-    const stat = await readFile(`/proc/${pid}/stat`, 'latin1');
-    // The name of the program is in brackets, and may have anything in it.
-    const ticks = stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '';
-    const boot = await readFile('/proc/sys/kernel/random/boot_id', 'latin1');
-    return `${ticks} since ${boot.trim()}`;
-  } catch {
-    return undefined;
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    // Somebody else's process is alive all the same.
-    return error instanceof Error && 'code' in error && error.code === 'EPERM';
-  }
+/** @param begun as `processStart` told; another process may have the number by now. */
+function isRunning(pid: number, begun: string | undefined): boolean {
+  const now = processStart(pid);
+  if (now === undefined) return false;
+  return now === '' || [undefined, '', now].includes(begun);
 }

@@ -79,7 +79,14 @@ const rooms: readonly Room[] = [
   {
     name: '@rowfs/cli',
     directory: 'cli',
-    mayImport: ['@rowfs/boot', '@rowfs/image', '@rowfs/nfs3', '@rowfs/proxy', '@rowfs/registry'],
+    mayImport: [
+      '@rowfs/boot',
+      '@rowfs/image',
+      '@rowfs/lock-file',
+      '@rowfs/nfs3',
+      '@rowfs/proxy',
+      '@rowfs/registry',
+    ],
     because: 'commands put rooms together; they do not speak XDR',
   },
 ];

@@ -1,6 +1,7 @@
 import { linkSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { LockHeldError } from './lock-held-error.ts';
+import { processStart } from './process-start.ts';
 
 interface Holder {
   readonly pid: number;
@@ -16,7 +17,7 @@ interface Holder {
  */
 export function lockFile(path: string): () => void {
   const own = `${path}.${process.pid}`;
-  const holder: Holder = { pid: process.pid, started: startOf(process.pid) ?? '' };
+  const holder: Holder = { pid: process.pid, started: processStart(process.pid) ?? '' };
   try {
     writeFileSync(own, JSON.stringify(holder));
     while (!tryLink(own, path)) {
@@ -33,7 +34,9 @@ export function lockFile(path: string): () => void {
 /** The process that has the lock file at `path`; undefined when nobody does. */
 export function lockHolder(path: string): number | undefined {
   const holder = readHolder(path);
-  return holder !== undefined && startOf(holder.pid) === holder.started ? holder.pid : undefined;
+  return holder !== undefined && processStart(holder.pid) === holder.started
+    ? holder.pid
+    : undefined;
 }
 
 /** Linking, unlike writing, makes the file with its contents or not at all. */
@@ -76,7 +79,7 @@ function removeLeftBehind(path: string): void {
   const prefix = `${basename(path)}.`;
   for (const name of readdirSync(dirname(path))) {
     const pid = Number.parseInt(name.slice(prefix.length), 10);
-    if (!name.startsWith(prefix) || Number.isNaN(pid) || startOf(pid) !== undefined) continue;
+    if (!name.startsWith(prefix) || Number.isNaN(pid) || processStart(pid) !== undefined) continue;
     rmSync(join(dirname(path), name), { force: true });
   }
 }
@@ -91,26 +94,5 @@ function readHolder(path: string): Holder | undefined {
   } catch {
     // Gone again, or torn by a power cut: nobody alive can have written that.
     return undefined;
-  }
-}
-
-/**
- * When a living process started, in clock ticks, and since which start of the machine; where there is
- * no /proc, '' for every living process.
- */
-function startOf(pid: number): string | undefined {
-  try {
-    process.kill(pid, 0);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ESRCH') return undefined;
-  }
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
-    // The command's name, in parentheses, may contain anything; the start time is the 20th after it.
-    const ticks = stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '';
-    // A machine that starts the same way each time gives the same number at the same tick.
-    return `${ticks} since ${readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim()}`;
-  } catch {
-    return '';
   }
 }
